@@ -1,0 +1,15 @@
+import './types/fastify.js'
+import { authPlugin } from './lib/plugin.js'
+
+export { authPlugin as default, authPlugin as 'module.exports' }
+export * from './lib/errors.js'
+export { securityContext, type AuthTypes, type Claims, type Group, type Role, type Scope, type User } from './lib/context.js'
+export { authErrorHandler } from './lib/http/error-handler.js'
+export { authSecuritySchemes } from './lib/http/openapi.js'
+export { errorResponses } from './lib/http/response-docs.js'
+export { authServerOptions } from './lib/http/server-options.js'
+export { validateOptions, type AuthPluginOptions, type IssuerOptions, type JwtOptions } from './lib/options.js'
+export type { Guard, Guards } from './lib/http/guards.js'
+export type { DetailResolver, Exposure } from './lib/http/refusal.js'
+export type { RouteAuth } from './lib/http/route-auth.js'
+export type { Bouncer } from './lib/plugin.js'

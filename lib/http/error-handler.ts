@@ -1,0 +1,61 @@
+import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import { AuthError } from '../errors/auth-error.js'
+import { fromLibrary } from '../token/library-errors.js'
+import { sendUnexpected, statusOf } from './foreign-errors.js'
+import type { Refuser } from './guards.js'
+import { createRefusalSender, type RefusalSender } from './refusal.js'
+import { knownKey } from './routes.js'
+
+export type ErrorHandler = NonNullable<RouteOptions['errorHandler']>
+
+/** The error as one of our classes, or undefined for an error of somebody else's. */
+export type Recogniser = (error: unknown) => AuthError | undefined
+
+/** Recognises our errors; those of `@fastify/jwt` only where it was shown to the application by us. */
+export function createRecogniser (ownJwt: boolean): Recogniser {
+  return ownJwt ? fromLibrary : (error) => error instanceof AuthError ? error : undefined
+}
+
+/** Where an instance keeps its sender, for {@link authErrorHandler}. */
+export const senderKey = Symbol('fastify-bouncer.sender')
+
+const plainSender = createRefusalSender({ logLevel: 'info' })
+
+/**
+ * For an application's own error handler: answers our errors as documented, and
+ * leaves everything else to Fastify.
+ */
+export function authErrorHandler (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (error instanceof AuthError) {
+    const send = (request.server as unknown as { [senderKey]?: RefusalSender })[senderKey] ?? plainSender
+    return send(error, request, reply)
+  }
+  // Thrown, an Error goes to the next handler out; anything else would be sent
+  // as it is, with status 200.
+  if (error instanceof Error) throw error
+  return reply.code(statusOf(error)).send(error)
+}
+
+/** The handler of one route: our errors here, all others where they would have gone without us. */
+export function routeErrorHandler (own: RouteOptions['errorHandler'], recognise: Recogniser, send: RefusalSender): ErrorHandler {
+  return function (error, request, reply) {
+    const ours = recognise(error)
+    if (ours !== undefined) return send(ours, request, reply)
+    if (own !== undefined) return own.call(this, error, request, reply)
+    if ((error as unknown) instanceof Error) throw error
+    return request.server.errorHandler(error, request, reply)
+  }
+}
+
+/** Answers what a guard threw. */
+export function createRefuser (handled: boolean, recognise: Recogniser, send: RefusalSender): Refuser {
+  return (error, request, reply, done) => {
+    const ours = recognise(error)
+    if (!handled) done(error as Error)
+    // A fault of this package's own: nothing of it may be seen.
+    else if (ours === undefined) sendUnexpected(error, request, reply)
+    // Routes that `onRoute` never saw have no handler of ours, nor have 404s.
+    else if (request.is404 || request.routeOptions.config[knownKey] === undefined) send(ours, request, reply)
+    else done(ours)
+  }
+}

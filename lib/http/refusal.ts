@@ -1,0 +1,91 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { AuthError, AuthErrorClass } from '../errors/auth-error.js'
+import type { TProperties } from '@sinclair/typebox'
+import { createBodySerializer, MEDIA_TYPES, type BodyContent } from './error-body.js'
+import { bodyForm } from './negotiate.js'
+
+/** An application's choice of private context that clients may see, for one class. */
+export interface Exposure {
+  /** A TypeBox object; its properties become part of `extra`, here and in the OpenAPI document. */
+  schema: { properties: TProperties }
+  /** The values. What it throws is logged, and nothing is exposed then. */
+  pick: (error: AuthError, request: FastifyRequest) => Record<string, unknown>
+}
+
+/** Another sentence, or another language, for the detail of an error; undefined keeps it. */
+export type DetailResolver = (error: AuthError, request: FastifyRequest) => string | undefined
+
+/** Levels of a refusal's log line. */
+export type RefusalLogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent'
+
+export interface RefusalOptions {
+  logLevel: RefusalLogLevel
+  expose?: Record<string, Exposure>
+  detail?: DetailResolver
+}
+
+/** Logs an error and sends it: status, headers, body. */
+export type RefusalSender = (error: AuthError, request: FastifyRequest, reply: FastifyReply) => FastifyReply
+
+const asIs = (payload: unknown): string => payload as string
+
+/** The sender of an application's refusals. */
+export function createRefusalSender ({ logLevel, expose = {}, detail }: RefusalOptions): RefusalSender {
+  const exposure = (errorClass: AuthErrorClass): Exposure | undefined =>
+    Object.hasOwn(expose, errorClass.name) ? expose[errorClass.name] : undefined
+  const full = createBodySerializer((errorClass) => exposure(errorClass)?.schema.properties)
+  const bare = createBodySerializer(() => undefined)
+
+  // An application's function must not turn a refusal into anything else.
+  function attempt<Result> (request: FastifyRequest, option: string, run: () => Result): Result | undefined {
+    try {
+      return run()
+    } catch (err) {
+      request.log.error({ err }, `fastify-bouncer: ${option} failed while an error was answered`)
+      return undefined
+    }
+  }
+
+  function contentOf (error: AuthError, request: FastifyRequest): BodyContent {
+    const sentence = detail === undefined ? undefined : attempt(request, 'detail', () => detail(error, request))
+    const exposed = exposure(error.constructor as unknown as AuthErrorClass)
+    return {
+      detail: typeof sentence === 'string' ? sentence : error.detail,
+      extra: {
+        ...(exposed !== undefined && attempt(request, 'expose', () => exposed.pick(error, request))),
+        ...error.extra
+      }
+    }
+  }
+
+  return (error, request, reply) => {
+    log(error, request, logLevel)
+    const form = bodyForm(request.headers.accept)
+    const content = contentOf(error, request)
+    const payload = attempt(request, 'expose', () => full(error, content, form)) ??
+      bare(error, { detail: content.detail, extra: { code: error.code } }, form)
+    appendVary(reply)
+    return reply
+      .code(error.statusCode)
+      .headers(error.headers)
+      .type(MEDIA_TYPES[form])
+      // The body is written already; a serializer of the application's, set on
+      // this reply for its own answers, would write it a second time.
+      .serializer(asIs)
+      .send(payload)
+  }
+}
+
+function log (error: AuthError, request: FastifyRequest, logLevel: RefusalLogLevel): void {
+  const level = error.statusCode >= 500 ? 'error' : logLevel
+  if (level === 'silent' || request.log[level] === undefined) return
+  if (request.log.level === 'silent') return
+  request.log[level]({ err: error, context: error.context() }, error.message)
+}
+
+/** Tells caches that the body depends on Accept, without losing what else it depends on. */
+export function appendVary (reply: FastifyReply): void {
+  const vary = reply.getHeader('vary')
+  if (vary === undefined) reply.header('vary', 'Accept')
+  else if (!/(^|,)\s*(accept|\*)\s*(,|$)/i.test(String(vary))) reply.header('vary', `${String(vary)}, Accept`)
+}

@@ -1,0 +1,92 @@
+import type { Group, Role, Scope } from '../context.js'
+import { AuthError, type AuthErrorClass } from '../errors/auth-error.js'
+import { ConfigurationError } from '../errors/operation.js'
+import { combine, namesPolicy, optionalPolicy, userPolicy, type Policy } from './policy.js'
+
+/**
+ * `config.auth` of a route: `false` for an anonymous route, `true` for any user,
+ * or what the user must have. All of it is required together.
+ */
+export type RouteAuth = boolean | {
+  /** At least one of these roles. */
+  roles?: readonly Role[]
+  /** All of these roles. */
+  allRoles?: readonly Role[]
+  /** At least one of these groups. */
+  groups?: readonly Group[]
+  /** All of these groups. */
+  allGroups?: readonly Group[]
+  /** At least one of these scopes. */
+  scopes?: readonly Scope[]
+  /** All of these scopes. */
+  allScopes?: readonly Scope[]
+  /** Let strangers through, and refuse bad tokens all the same. */
+  optional?: boolean
+  /** What the handler itself throws, for the OpenAPI document. */
+  errors?: readonly AuthErrorClass[]
+}
+
+/** What a route says of itself in `config.auth`. */
+export type Declaration =
+  | { readonly kind: 'silent' }
+  | { readonly kind: 'anonymous' }
+  | { readonly kind: 'asking', readonly policy: Policy, readonly errors: readonly AuthErrorClass[] }
+
+const LISTS = {
+  roles: ['role', false],
+  allRoles: ['role', true],
+  groups: ['group', false],
+  allGroups: ['group', true],
+  scopes: ['scope', false],
+  allScopes: ['scope', true]
+} as const
+
+const KEYS = new Set([...Object.keys(LISTS), 'optional', 'errors'])
+
+/** Reads `config.auth`. Throws {@link ConfigurationError} for what cannot be meant. */
+export function readDeclaration (config: object | undefined): Declaration {
+  if (config === undefined || !('auth' in config)) return { kind: 'silent' }
+  const { auth } = config
+  if (auth === false) return { kind: 'anonymous' }
+  if (auth === true) return { kind: 'asking', policy: userPolicy, errors: [] }
+  if (typeof auth !== 'object' || auth === null || Array.isArray(auth)) {
+    throw refuse('config.auth', 'must be true, false, or an object such as { roles: [\'admin\'] }')
+  }
+  const asked = auth as Record<string, unknown>
+  const keys = Object.keys(asked)
+  if (keys.length === 0) throw refuse('config.auth', 'is an empty object; write true to ask for any user')
+  for (const key of keys) {
+    if (!KEYS.has(key)) throw refuse(`config.auth.${key}`, `is not known; known are ${[...KEYS].join(', ')}`)
+    if (asked[key] === undefined) throw refuse(`config.auth.${key}`, 'is undefined; leave it out or give it a value')
+  }
+  return { kind: 'asking', policy: readPolicy(asked), errors: readErrors(asked.errors) }
+}
+
+function readPolicy (asked: Record<string, unknown>): Policy {
+  const policies = Object.entries(LISTS).flatMap(([key, [kind, requireAll]]) => {
+    const names = asked[key]
+    if (names === undefined) return []
+    if (!Array.isArray(names)) throw refuse(`config.auth.${key}`, 'must be a list of names')
+    return [namesPolicy(kind, names, requireAll, `config.auth.${key}`)]
+  })
+  const { optional = false } = asked
+  if (typeof optional !== 'boolean') throw refuse('config.auth.optional', 'must be true or false')
+  if (!optional) return combine([userPolicy, ...policies])
+  if (policies.length > 0) throw refuse('config.auth.optional', 'lets strangers through while other keys ask for a user; keep one of them')
+  return optionalPolicy
+}
+
+function readErrors (errors: unknown = []): readonly AuthErrorClass[] {
+  if (!Array.isArray(errors) || !errors.every(isErrorClass)) {
+    throw refuse('config.auth.errors', 'must be a list of error classes of this package')
+  }
+  return errors
+}
+
+function isErrorClass (value: unknown): value is AuthErrorClass {
+  return typeof value === 'function' && (value === AuthError || value.prototype instanceof AuthError)
+}
+
+function refuse (option: string, problem: string): ConfigurationError {
+  return new ConfigurationError({ option, message: `${option} ${problem}.` })
+}

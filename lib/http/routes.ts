@@ -1,0 +1,134 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import type { AuthErrorClass } from '../errors/auth-error.js'
+import { ConfigurationError } from '../errors/operation.js'
+import { identityOf } from './authenticate.js'
+import { createGuard, policyOf, type Enforcer, type Refuser } from './guards.js'
+import { userPolicy, type Policy } from './policy.js'
+import { readDeclaration } from './route-auth.js'
+
+/** A route that was declared after the plugin, and what it asks for by itself. */
+export interface KnownRoute {
+  readonly options: RouteOptions
+  readonly instance: FastifyInstance
+  readonly anonymous: boolean
+  /** From `config.auth`, `protect`, and guards among the route's own hooks. */
+  readonly policies: readonly Policy[]
+  /** From `config.auth.errors`. */
+  readonly errors: readonly AuthErrorClass[]
+}
+
+export type Protect = 'declared' | 'all' | ((route: RouteOptions) => boolean)
+
+export interface RouteOptionsOfPlugin {
+  protect: Protect
+  hook: 'onRequest' | 'preHandler'
+  enforce: Enforcer
+  refuse: Refuser
+  /** Wraps a route's error handler; undefined where errors are the application's. */
+  errorHandler: ((own: RouteOptions['errorHandler']) => NonNullable<RouteOptions['errorHandler']>) | undefined
+}
+
+/** Marks the configuration of routes that `onRoute` saw, with the policy that the route declares. */
+export const knownKey = Symbol('fastify-bouncer.route')
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    [knownKey]?: { policy: Policy | undefined }
+  }
+}
+
+/** The stages before a handler in which a guard may stand. */
+const STAGES = ['onRequest', 'preParsing', 'preValidation', 'preHandler'] as const
+
+/** Guards the routes of an instance as they are declared, and returns them, growing. */
+export function guardRoutes (instance: FastifyInstance, options: RouteOptionsOfPlugin): readonly KnownRoute[] {
+  const known: KnownRoute[] = []
+
+  instance.addHook('onRoute', function (route) {
+    const declaration = readDeclaration(route.config)
+    const guards = STAGES.flatMap((stage) => listOf(route[stage]).map(policyOf)).filter((policy) => policy !== undefined)
+    const anonymous = declaration.kind === 'anonymous'
+    if (anonymous && guards.length > 0) throw contradiction(route)
+    const declared = declaration.kind === 'asking' ? declaration.policy : undefined
+    const policy = declared ?? (!anonymous && isProtected(options.protect, route) ? userPolicy : undefined)
+    // New arrays and objects throughout: those given are the application's, and
+    // may serve several routes.
+    if (policy !== undefined) {
+      const guard = createGuard(policy, declared === undefined ? sparingPreflights(options.enforce, route) : options.enforce, options.refuse)
+      route[options.hook] = [guard, ...listOf(route[options.hook])] as never
+    }
+    route.config = { ...route.config, [knownKey]: { policy: options.hook === 'onRequest' ? policy : undefined } }
+    if (options.errorHandler !== undefined) route.errorHandler = options.errorHandler(route.errorHandler)
+    known.push({
+      options: route,
+      instance: this,
+      anonymous,
+      policies: policy === undefined ? guards : [policy, ...guards],
+      errors: declaration.kind === 'asking' ? declaration.errors : []
+    })
+  })
+
+  instance.addHook('preParsing', (request, reply, payload, done) => {
+    stopUnchecked(request, reply, options, (error) => { error === undefined ? done(null, payload) : done(error as never) })
+  })
+
+  return known
+}
+
+/**
+ * The last line: a route that asks for a user and whose guard has not let this
+ * request pass. Either `onRoute` never saw it (declared too early, or in a child
+ * that was registered before), or somebody else's `onRoute` took the guard away.
+ */
+function stopUnchecked (request: FastifyRequest, reply: FastifyReply, options: RouteOptionsOfPlugin, done: (error?: Error) => void): void {
+  if (request.is404) { done(); return }
+  const route = request.routeOptions
+  const known = route.config[knownKey]
+  if (known === undefined) {
+    if (asksUnseen(route as unknown as RouteOptions, options.protect)) options.refuse(tooEarly(route.method, route.url), request, reply, done)
+    else done()
+  } else if (known.policy === undefined || identityOf(request).admitted === known.policy) {
+    done()
+  } else {
+    createGuard(known.policy, options.enforce, options.refuse)(request, reply, done)
+  }
+}
+
+function asksUnseen (route: RouteOptions, protect: Protect): boolean {
+  const { kind } = readDeclaration(route.config)
+  return kind === 'asking' || (kind === 'silent' && isProtected(protect, route))
+}
+
+function isProtected (protect: Protect, route: RouteOptions): boolean {
+  if (typeof protect === 'string') return protect === 'all'
+  const answer = protect(route)
+  if (typeof answer === 'boolean') return answer
+  throw new ConfigurationError({ option: 'protect', message: `protect answered ${typeof answer} for ${String(route.method)} ${route.url}. It must answer true or false, at once.` })
+}
+
+// A preflight never carries credentials (Fetch standard, section 3.2.2). Only
+// routes for OPTIONS alone are spared: one for several methods may do anything.
+function sparingPreflights (enforce: Enforcer, route: RouteOptions): Enforcer {
+  if (listOf(route.method).some((method) => method !== 'OPTIONS')) return enforce
+  return (request, policy) => {
+    if (request.headers.origin !== undefined && request.headers['access-control-request-method'] !== undefined) {
+      identityOf(request).admitted = policy
+      return
+    }
+    return enforce(request, policy)
+  }
+}
+
+function listOf<Item> (value: Item | Item[] | undefined): Item[] {
+  if (value === undefined) return []
+  return Array.isArray(value) ? value : [value]
+}
+
+/** Refuses a guard before a route that says it is open to all. */
+export function contradiction ({ method, url }: RouteOptions): ConfigurationError {
+  return new ConfigurationError({ option: 'config.auth', message: `${String(method)} ${url} is anonymous (config.auth is false) and has a guard before it. Keep one of them.` })
+}
+
+function tooEarly (method: unknown, url: unknown): ConfigurationError {
+  return new ConfigurationError({ option: 'register', message: `${String(method)} ${String(url)} asks for a user and was declared before fastify-bouncer had loaded. Write await app.register(authPlugin, ...), and declare routes after it.` })
+}

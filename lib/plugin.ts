@@ -1,0 +1,97 @@
+import { randomUUID } from 'node:crypto'
+import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { runAs, type User } from './context.js'
+import { ConfigurationError } from './errors/operation.js'
+import { createAuthenticator, identityKey, identityOf, nobody, type Authenticator } from './http/authenticate.js'
+import { createRecogniser, createRefuser, routeErrorHandler, senderKey } from './http/error-handler.js'
+import { registerFastifyJwt, type JwtService } from './http/fastify-jwt.js'
+import { sendForeign, sendNotFound } from './http/foreign-errors.js'
+import { createEnforcer, createGuard, createGuards, type Enforcer, type Guards } from './http/guards.js'
+import { createRefusalSender, type RefusalSender } from './http/refusal.js'
+import { guardRoutes } from './http/routes.js'
+import { watchScopeGuards } from './http/scope-guards.js'
+import { documentRoutes } from './http/swagger.js'
+import { readSettings, type AuthPluginOptions, type Settings } from './options.js'
+import { createTokenVerifier } from './token/verify.js'
+import { systemClock } from './clock.js'
+
+/** The services behind the plugin: `app.bouncer`. */
+export interface Bouncer {
+  /** The guards, under their names; with `decorate: false` they are only here. */
+  readonly guards: Guards
+  /** Signs tokens with the key of `jwt.secret`; undefined where tokens come from elsewhere. */
+  readonly jwt: JwtService | undefined
+}
+
+async function bouncer (instance: FastifyInstance, options: AuthPluginOptions): Promise<void> {
+  const settings = readSettings(options)
+  const { enabled, errorHandler, userProperty } = settings
+  refuseCollisions(instance, settings)
+  if (!enabled) instance.log.warn('fastify-bouncer is switched off (enabled: false): every guard lets everyone through')
+
+  const authenticate = enabled
+    ? createAuthenticator({ userProperty, verify: createTokenVerifier({ issuers: settings.issuers, maxTokenLength: settings.maxTokenLength, cacheSize: settings.cacheSize, clock: systemClock }) })
+    : nobody
+  const enforce: Enforcer = enabled ? createEnforcer(authenticate) : (request, policy) => { identityOf(request).admitted = policy }
+  const recognise = createRecogniser(settings.jwt?.show === true)
+  const send = createRefusalSender(settings)
+  const refuse = createRefuser(errorHandler !== false, recognise, send)
+  const guards = createGuards((policy) => createGuard(policy, enforce, refuse))
+
+  decorateRequest(instance, userProperty, authenticate)
+  instance.decorate(senderKey as never, send as never)
+  if (settings.decorate) {
+    for (const [name, guard] of Object.entries(guards)) instance.decorate(name, guard)
+  }
+  if (settings.securityContext) followRequests(instance)
+  const scopeGuards = watchScopeGuards(instance)
+  const routes = guardRoutes(instance, {
+    protect: settings.protect,
+    hook: settings.hook,
+    enforce,
+    refuse,
+    errorHandler: errorHandler === false ? undefined : (own) => routeErrorHandler(own, recognise, send)
+  })
+  documentRoutes(instance, { id: randomUUID(), routes, scopeGuards, settings })
+  if (errorHandler === 'all') answerEverything(instance, recognise, send)
+  const jwt = settings.jwt === undefined ? undefined : await registerFastifyJwt(instance, settings.jwt, authenticate)
+  instance.decorate('bouncer', { guards, jwt })
+}
+
+function refuseCollisions (instance: FastifyInstance, { userProperty }: Settings): void {
+  if (instance.hasDecorator('bouncer')) {
+    throw new ConfigurationError({ option: 'register', message: 'fastify-bouncer is registered twice in one scope. Register it once, or in two children that do not contain each other; for several issuers use the option issuers.' })
+  }
+  if (instance.hasRequestDecorator(userProperty)) {
+    throw new ConfigurationError({ option: 'userProperty', message: `request.${userProperty} is taken already, perhaps by @fastify/jwt or @fastify/passport. Give userProperty another name, such as 'principal'.` })
+  }
+}
+
+function decorateRequest (instance: FastifyInstance, userProperty: string, authenticate: Authenticator): void {
+  instance.decorateRequest(identityKey as never, null as never)
+  instance.decorateRequest(userProperty, null)
+  instance.decorateRequest('authenticate', async function (this: FastifyRequest): Promise<User> {
+    return await authenticate(this)
+  })
+}
+
+// `run`, never `enterWith`: that one would stay entered for the next request of
+// a kept-alive connection. Body parsing goes on in the connection's own context,
+// so the request's is entered again after it, and for errors on the way.
+function followRequests (instance: FastifyInstance): void {
+  instance.addHook('onRequest', (request, _reply, done) => { runAs(identityOf(request), done) })
+  instance.addHook('preValidation', (request, _reply, done) => { runAs(identityOf(request), done) })
+  instance.addHook('onError', (request, _reply, _error, done) => { runAs(identityOf(request), done) })
+}
+
+function answerEverything (instance: FastifyInstance, recognise: ReturnType<typeof createRecogniser>, send: RefusalSender): void {
+  instance.setErrorHandler((error, request, reply) => {
+    const ours = recognise(error)
+    return ours === undefined ? sendForeign(error, request, reply) : send(ours, request, reply)
+  })
+  instance.setNotFoundHandler((request, reply) => sendNotFound(request, reply))
+}
+
+/** The Fastify plugin. Throws {@link ConfigurationError} from `register()` for options that cannot be meant. */
+export const authPlugin: FastifyPluginAsync<AuthPluginOptions> = fp(bouncer, { fastify: '5.x', name: 'fastify-bouncer' })

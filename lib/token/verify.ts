@@ -1,0 +1,100 @@
+import { LRUCache } from 'lru-cache'
+import type { Clock } from '../clock.js'
+import { withoutStack } from '../errors/auth-error.js'
+import { TokenInvalidError } from '../errors/authentication.js'
+import { checkClaims, type ClaimRules } from './claims.js'
+import { parseHeader, peekIssuer, type TokenHeader } from './compact.js'
+import type { KeySource, RawClaims, VerificationKey } from './key-source.js'
+
+/** An issuer whose tokens are accepted. */
+export interface Issuer {
+  readonly rules: ClaimRules
+  readonly keys: KeySource
+}
+
+/** A token whose signature and claims are right. */
+export interface VerifiedToken<I extends Issuer = Issuer> {
+  readonly issuer: I
+  /** Frozen, since cached results are shared between requests. */
+  readonly claims: Readonly<RawClaims>
+}
+
+export interface TokenVerifierOptions<I extends Issuer> {
+  issuers: readonly I[]
+  /** Longest token read, in characters. */
+  maxTokenLength: number
+  /** How many verified tokens are remembered; 0 for none. */
+  cacheSize: number
+  clock: Clock
+}
+
+/** Verifies a token. Throws `TokenInvalidError`, `TokenExpiredError` or `AuthUnavailableError`. */
+export type TokenVerifier<I extends Issuer> = (token: string) => VerifiedToken<I> | Promise<VerifiedToken<I>>
+
+interface Remembered<I extends Issuer> extends VerifiedToken<I> {
+  readonly key: VerificationKey
+}
+
+/** The verifier of all issuers: one synchronous pass, unless keys have to be fetched. */
+export function createTokenVerifier<I extends Issuer> (options: TokenVerifierOptions<I>): TokenVerifier<I> {
+  const { clock, maxTokenLength } = options
+  const byName = new Map(options.issuers.map((issuer) => [issuer.rules.issuer as unknown, issuer]))
+  const only = options.issuers.length === 1 ? options.issuers[0] : undefined
+  const remembered = options.cacheSize > 0 ? new LRUCache<string, Remembered<I>>({ max: options.cacheSize }) : undefined
+
+  function issuerOf (token: string): I {
+    // Chosen before any key is looked at, so that no issuer's key ever
+    // verifies another's token.
+    const issuer = only ?? byName.get(peekIssuer(token))
+    if (issuer === undefined) throw new TokenInvalidError({ reason: 'issuer' })
+    return issuer
+  }
+
+  function finish (token: string, issuer: I, keys: readonly VerificationKey[]): VerifiedToken<I> {
+    let result = remembered?.get(token)
+    // A hit spares the signature and nothing else: the key must still be one of
+    // the issuer's, and the times must still be right.
+    if (result === undefined || !keys.includes(result.key)) {
+      result = { issuer, ...checkSignature(token, keys) }
+      checkClaims(result.claims, issuer.rules, clock())
+      remembered?.set(token, result)
+    } else {
+      checkClaims(result.claims, issuer.rules, clock())
+    }
+    return result
+  }
+
+  function start (token: string): VerifiedToken<I> | Promise<VerifiedToken<I>> {
+    const header: TokenHeader = parseHeader(token, maxTokenLength)
+    const issuer = issuerOf(token)
+    if (!issuer.keys.algorithms.has(header.alg)) throw new TokenInvalidError({ reason: 'algorithm' })
+    const keys = issuer.keys.find(header)
+    return keys instanceof Promise
+      ? keys.then((found) => withoutStack(() => finish(token, issuer, found)))
+      : finish(token, issuer, keys)
+  }
+
+  return (token) => withoutStack(() => start(token))
+}
+
+function checkSignature (token: string, keys: readonly VerificationKey[]): { key: VerificationKey, claims: RawClaims } {
+  let refusal: unknown = new TokenInvalidError({ reason: 'unknown_key' })
+  for (const key of keys) {
+    try {
+      return { key, claims: deepFreeze(key.verify(token)) }
+    } catch (error) {
+      // Another key may have signed it; anything but a wrong signature is final.
+      if (!(error instanceof TokenInvalidError)) throw error
+      refusal = error
+    }
+  }
+  throw refusal
+}
+
+function deepFreeze<Value> (value: Value): Value {
+  if (typeof value === 'object' && value !== null) {
+    for (const member of Object.values(value)) deepFreeze(member)
+    Object.freeze(value)
+  }
+  return value
+}
