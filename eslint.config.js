@@ -21,7 +21,8 @@ export default [
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
       '@typescript-eslint/no-floating-promises': 'error',
-      '@typescript-eslint/no-misused-promises': 'error'
+      // Fastify's types say void for handlers whose promise it awaits: what such a handler returns is not looked at.
+      '@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: { returns: false } }]
     }
   }
 ]

@@ -8,7 +8,6 @@ import { InsufficientGroupsError, InsufficientRolesError, InsufficientScopeError
  * `declare module 'fastify-bouncer' { interface AuthTypes { role: 'admin' | 'editor' } }`.
  * Keys: `role`, `group`, `scope`, `claims`.
  */
-// eslint-disable-next-line @typescript-eslint/no-empty-object-type
 export interface AuthTypes {}
 
 type Narrowed<Key extends string, Default> = AuthTypes extends Record<Key, infer Narrow> ? Narrow : Default

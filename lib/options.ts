@@ -1,12 +1,12 @@
 import { Type } from '@sinclair/typebox'
 import { Value, ValueErrorType } from '@sinclair/typebox/value'
-import type { RouteOptions } from 'fastify'
 import { systemClock } from './clock.js'
 import { errorClasses } from './errors.js'
 import { ConfigurationError } from './errors/operation.js'
 import type { TrustedIssuer } from './http/authenticate.js'
 import type { FastifyJwtOptions } from './http/fastify-jwt.js'
 import type { DetailResolver, Exposure, RefusalLogLevel } from './http/refusal.js'
+import type { Protect } from './http/routes.js'
 import type { TokenUse } from './token/claims.js'
 import { HMAC_ALGORITHMS, localKeys, PUBLIC_KEY_ALGORITHMS, type KeyPair } from './token/local-keys.js'
 import type { RoleResolver } from './token/principal.js'
@@ -62,7 +62,7 @@ export interface AuthPluginOptions extends Partial<IssuerOptions> {
   /** False switches every guard off, in development and test only. Default true. */
   enabled?: boolean
   /** Which routes are protected: those that ask, every one but `config: { auth: false }`, or those a function picks. Default `'declared'`. */
-  protect?: 'declared' | 'all' | ((route: RouteOptions) => boolean)
+  protect?: Protect
   /** Where `config.auth` and `protect` are checked. Default `'onRequest'`, before a body is read. */
   hook?: 'onRequest' | 'preHandler'
   /** Whose errors get this package's body: `'auth'` ours, `'all'` every one, `false` none. Default `'auth'`. */
@@ -91,7 +91,7 @@ export interface Settings {
   maxTokenLength: number
   cacheSize: number
   enabled: boolean
-  protect: NonNullable<AuthPluginOptions['protect']>
+  protect: Protect
   hook: 'onRequest' | 'preHandler'
   errorHandler: 'auth' | 'all' | false
   userProperty: string

@@ -77,12 +77,16 @@ function decorateRequest (instance: FastifyInstance, userProperty: string, authe
 }
 
 // `run`, never `enterWith`: that one would stay entered for the next request of
-// a kept-alive connection. Body parsing goes on in the connection's own context,
-// so the request's is entered again after it, and for errors on the way.
+// a kept-alive connection. Bodies are parsed in the connection's own context, and
+// the end of a pipelined response comes in that of the response before it, so the
+// request's own is entered again after either.
 function followRequests (instance: FastifyInstance): void {
   instance.addHook('onRequest', (request, _reply, done) => { runAs(identityOf(request), done) })
   instance.addHook('preValidation', (request, _reply, done) => { runAs(identityOf(request), done) })
   instance.addHook('onError', (request, _reply, _error, done) => { runAs(identityOf(request), done) })
+  instance.addHook('onResponse', (request, _reply, done) => { runAs(identityOf(request), done) })
+  instance.addHook('onTimeout', (request, _reply, done) => { runAs(identityOf(request), done) })
+  instance.addHook('onRequestAbort', (request, done) => { runAs(identityOf(request), done) })
 }
 
 function answerEverything (instance: FastifyInstance, recognise: ReturnType<typeof createRecogniser>, send: RefusalSender): void {

@@ -142,7 +142,7 @@ t.test('with Fastify', async t => {
     await writeFile(join(app, 'esm.mts'),
       `import fastify from 'fastify'\nimport plugin, { AuthError } from 'fastify-bouncer'\nimport * as errors from 'fastify-bouncer/errors'\n${consumer}`)
     await writeFile(join(app, 'cjs.cts'),
-      `import fastify = require('fastify')\nimport plugin = require('fastify-bouncer')\nimport errors = require('fastify-bouncer/errors')\ntype AuthError = errors.AuthError\n${consumer.replace('fastify()', 'fastify.fastify()')}`)
+      `import fastify = require('fastify')\nimport plugin = require('fastify-bouncer')\nimport errors = require('fastify-bouncer/errors')\ntype AuthError = errors.AuthError\nexport const same: typeof errors.AuthError = plugin.AuthError\n${consumer.replace('fastify()', 'fastify.fastify()')}`)
     const flags = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--types', 'node', '--skipLibCheck']
     await t.resolves(node(app, tsc, ...flags, 'esm.mts'), 'an ES module')
     await t.resolves(node(app, tsc, ...flags, 'cjs.cts'), 'a CommonJS module')
