@@ -4,7 +4,7 @@ import { fromLibrary } from '../token/library-errors.js'
 import { sendUnexpected, statusOf } from './foreign-errors.js'
 import type { Refuser } from './guards.js'
 import { createRefusalSender, type RefusalSender } from './refusal.js'
-import { knownKey } from './routes.js'
+import { isKnown } from './routes.js'
 
 export type ErrorHandler = NonNullable<RouteOptions['errorHandler']>
 
@@ -55,7 +55,7 @@ export function createRefuser (handled: boolean, recognise: Recogniser, send: Re
     // A fault of this package's own: nothing of it may be seen.
     else if (ours === undefined) sendUnexpected(error, request, reply)
     // Routes that `onRoute` never saw have no handler of ours, nor have 404s.
-    else if (request.is404 || request.routeOptions.config[knownKey] === undefined) send(ours, request, reply)
+    else if (!isKnown(request)) send(ours, request, reply)
     else done(ours)
   }
 }

@@ -133,4 +133,3 @@ function withEnum (value: unknown): unknown {
 export function schemaName ({ errorClass }: Refusal, form: BodyForm): string {
   return form === 'json' ? errorClass.name : `${errorClass.name.replace(/Error$/, '')}Problem`
 }
-

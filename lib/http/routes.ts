@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
-import type { AuthErrorClass } from '../errors/auth-error.js'
+import { AuthError, type AuthErrorClass } from '../errors/auth-error.js'
 import { ConfigurationError } from '../errors/operation.js'
 import { identityOf } from './authenticate.js'
 import { createGuard, policyOf, type Enforcer, type Refuser } from './guards.js'
@@ -72,7 +72,19 @@ export function guardRoutes (instance: FastifyInstance, options: RouteOptionsOfP
     stopUnchecked(request, reply, options, (error) => { error === undefined ? done(null, payload) : done(error as never) })
   })
 
+  // A route without a handler of ours answers as Fastify does, with the message;
+  // ours may hold what only operators should see.
+  instance.addHook('onError', (request, _reply, error, done) => {
+    if (options.errorHandler !== undefined && error instanceof AuthError && !isKnown(request)) error.message = error.detail
+    done()
+  })
+
   return known
+}
+
+/** Whether `onRoute` saw the route of this request. */
+export function isKnown (request: FastifyRequest): boolean {
+  return !request.is404 && request.routeOptions.config[knownKey] !== undefined
 }
 
 /**
