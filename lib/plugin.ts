@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { runAs, type User } from './context.js'
@@ -53,19 +52,31 @@ async function bouncer (instance: FastifyInstance, options: AuthPluginOptions): 
     refuse,
     errorHandler: errorHandler === false ? undefined : (own) => routeErrorHandler(own, recognise, send)
   })
-  documentRoutes(instance, { id: randomUUID(), routes, scopeGuards, settings })
+  documentRoutes(instance, { routes, scopeGuards, settings })
   if (errorHandler === 'all') answerEverything(instance, recognise, send)
   const jwt = settings.jwt === undefined ? undefined : await registerFastifyJwt(instance, settings.jwt, authenticate)
   instance.decorate('bouncer', { guards, jwt })
 }
 
-function refuseCollisions (instance: FastifyInstance, { userProperty }: Settings): void {
+function refuseCollisions (instance: FastifyInstance, { userProperty, jwt }: Settings): void {
   if (instance.hasDecorator('bouncer')) {
     throw new ConfigurationError({ option: 'register', message: 'fastify-bouncer is registered twice in one scope. Register it once, or in two children that do not contain each other; for several issuers use the option issuers.' })
   }
-  if (instance.hasRequestDecorator(userProperty)) {
-    throw new ConfigurationError({ option: 'userProperty', message: `request.${userProperty} is taken already, perhaps by @fastify/jwt or @fastify/passport. Give userProperty another name, such as 'principal'.` })
+  if (instance.hasRequestDecorator(userProperty)) throw taken(userProperty)
+  if (jwt?.show === true && instance.hasDecorator('jwt')) {
+    throw new ConfigurationError({ option: 'jwt.decorate', message: 'jwt.decorate would show a second @fastify/jwt to an application that has one already. Leave it out; app.bouncer.jwt signs.' })
   }
+  // Others that want the name later would only learn that it is there already.
+  const decorate = instance.decorateRequest as (...args: unknown[]) => FastifyInstance
+  function refusing (this: FastifyInstance, name: unknown, ...rest: unknown[]): FastifyInstance {
+    if (name === userProperty && this.hasRequestDecorator(userProperty)) throw taken(userProperty)
+    return decorate.call(this, name, ...rest)
+  }
+  instance.decorateRequest = refusing as FastifyInstance['decorateRequest']
+}
+
+function taken (userProperty: string): ConfigurationError {
+  return new ConfigurationError({ option: 'userProperty', message: `request.${userProperty} is wanted twice, perhaps by @fastify/jwt or @fastify/passport besides fastify-bouncer. Give userProperty another name, such as 'principal'.` })
 }
 
 function decorateRequest (instance: FastifyInstance, userProperty: string, authenticate: Authenticator): void {

@@ -66,11 +66,11 @@ export class InvalidPasswordError<Options extends object = { errors?: readonly s
   declare readonly userId?: unknown
 
   constructor (options: AuthErrorOptions & Options = {} as Options) {
-    const { errors } = options as { errors?: readonly string[] }
+    const { errors, message } = options as AuthErrorOptions & { errors?: readonly string[] }
     if (errors === undefined) super(options)
     // A list of no failures is left out, not sent empty.
     else if (errors.length === 0) super({ ...options, errors: undefined })
-    else super({ message: errors.join('; '), ...options, errors: [...errors] })
+    else super({ ...options, message: message ?? errors.join('; '), errors: [...errors] })
   }
 }
 

@@ -69,12 +69,12 @@ export abstract class AuthError<Options extends object = object> extends Error {
     return this.constructor.name
   }
 
-  /** What goes out besides status and detail: the code and the public fields that are set. */
+  /** What goes out besides status and detail: the code and the public fields that hold anything. */
   get extra (): AuthErrorBody['extra'] {
     const extra: AuthErrorBody['extra'] = { code: this.code }
     for (const field of (this.constructor as unknown as AuthErrorClass).publicFields) {
       const value = (this as unknown as Record<string, unknown>)[field]
-      if (value !== undefined) extra[snakeCase(field)] = value
+      if (value !== undefined && !isEmptyList(value)) extra[snakeCase(field)] = value
     }
     return extra
   }
@@ -116,6 +116,10 @@ export abstract class AuthError<Options extends object = object> extends Error {
 
 function define (error: object, name: string, value: unknown, enumerable: boolean): void {
   Object.defineProperty(error, name, { value, enumerable, writable: true, configurable: true })
+}
+
+function isEmptyList (value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0
 }
 
 /** `retryAfter` as it is written in a body: `retry_after`. */

@@ -108,9 +108,9 @@ export class TokenInvalidError extends TokenError<{ reason?: TokenInvalidReason 
   declare readonly reason?: TokenInvalidReason
 
   constructor (options: AuthErrorOptions & { reason?: TokenInvalidReason } = {}) {
-    const { reason } = options
+    const { reason, detail } = options
     const known = reason !== undefined && Object.hasOwn(TOKEN_INVALID_SENTENCES, reason)
-    super(known ? { detail: `Invalid token: ${TOKEN_INVALID_SENTENCES[reason]}`, ...options } : options)
+    super(known ? { ...options, detail: detail ?? `Invalid token: ${TOKEN_INVALID_SENTENCES[reason]}` } : options)
   }
 }
 

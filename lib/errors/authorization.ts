@@ -15,7 +15,7 @@ export abstract class InsufficientPermissionsError<Options extends object = obje
   declare readonly requireAll?: boolean
 
   constructor (options: AuthErrorOptions & Options & { requireAll?: boolean } = {} as Options) {
-    super(options.requireAll === true ? { detail: new.target.detail.replace(' any ', ' all '), ...options } : options)
+    super(options.requireAll === true ? { ...options, detail: options.detail ?? new.target.detail.replace(' any ', ' all ') } : options)
   }
 
   /** The names asked for. */

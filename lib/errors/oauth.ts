@@ -10,8 +10,8 @@ export class OAuthAccountAlreadyLinkedError extends AuthError<{ provider: string
   declare readonly existingUserId: unknown
 
   constructor (options: AuthErrorOptions & { provider: string, accountId: string, existingUserId: unknown }) {
-    const { provider, accountId, existingUserId } = options
-    super({ message: `The ${provider} account ${accountId} is already linked to user ${String(existingUserId)}.`, ...options })
+    const { provider, accountId, existingUserId, message } = options
+    super({ ...options, message: message ?? `The ${provider} account ${accountId} is already linked to user ${String(existingUserId)}.` })
   }
 }
 

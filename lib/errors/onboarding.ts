@@ -30,8 +30,8 @@ export class OnboardingSessionInvalidError extends OnboardingError<{ reason?: On
   declare readonly reason: OnboardingSessionReason
 
   constructor (options: AuthErrorOptions & { reason?: OnboardingSessionReason } = {}) {
-    const { reason = 'Session not found' } = options
-    super({ detail: reason, ...options, reason })
+    const { reason = 'Session not found', detail } = options
+    super({ ...options, detail: detail ?? reason, reason })
   }
 }
 

@@ -13,6 +13,8 @@ const CREDENTIALS = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+)(?: +(.*))?$/s
 const B64TOKEN = /^[A-Za-z0-9._~+/-]+=*$/
 /** A second method in a field that takes one: `, scheme SP credentials`. Parameters (`, name=value`) are not. */
 const SECOND_METHOD = /,[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+ +[^\s=,]/
+/** Quoted values may hold commas. An open quote ends with the header, so that no part is read twice. */
+const QUOTED = /"(?:[^"\\]|\\.)*"?/gs
 
 /**
  * The bearer token of a request, from its Authorization header and nowhere else.
@@ -23,12 +25,13 @@ const SECOND_METHOD = /,[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+ +[^\s=,]/
  */
 export function bearerToken (request: CredentialSource): string {
   const header = request.headers.authorization
-  if (header === undefined || header === '') throw new MissingTokenError()
+  if (header === undefined) throw new MissingTokenError()
   if (typeof header !== 'string' || isRepeated(request.raw.rawHeaders)) throw malformed('repeated')
+  if (header === '') throw new MissingTokenError()
   const match = CREDENTIALS.exec(header)
   if (match === null) throw malformed('malformed')
   const [, scheme = '', credentials = ''] = match
-  if (SECOND_METHOD.test(header)) throw malformed('two methods')
+  if (SECOND_METHOD.test(header.replace(QUOTED, ''))) throw malformed('two methods')
   if (scheme.toLowerCase() !== 'bearer' || credentials === '') throw new MissingTokenError()
   if (!B64TOKEN.test(credentials)) throw malformed('malformed')
   return credentials

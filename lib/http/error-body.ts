@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import { Type, type TObject, type TProperties, type TSchema } from '@sinclair/typebox'
 import fastJson from 'fast-json-stringify'
+import { errorClasses } from '../errors.js'
 import { snakeCase, type AuthError, type AuthErrorClass } from '../errors/auth-error.js'
 import { ONBOARDING_SESSION_REASONS } from '../errors/onboarding.js'
 
@@ -28,17 +29,24 @@ const PUBLIC_FIELDS: Record<string, TSchema> = {
 export function publicProperties (errorClass: AuthErrorClass): TProperties {
   return Object.fromEntries(errorClass.publicFields.map((field) => {
     const name = snakeCase(field)
-    return [name, Type.Optional(PUBLIC_FIELDS[name] ?? Type.Unknown())]
+    return [name, Type.Optional(isOurs(errorClass, field) ? PUBLIC_FIELDS[name] as TSchema : Type.Unknown())]
   }))
+}
+
+// An application's class may give one of our names to a field of another kind.
+function isOurs (errorClass: AuthErrorClass, field: string): boolean {
+  return errorClasses.some((ours) => ours.publicFields.includes(field) &&
+    (ours === errorClass || Object.prototype.isPrototypeOf.call(ours, errorClass)))
 }
 
 /** The schema of the bodies of a class, `extra.code` being `code`. `exposed` are properties that an application adds to `extra`. */
 export function bodySchema (errorClass: AuthErrorClass, form: BodyForm, exposed: TProperties = {}, code: TSchema = Type.Literal(errorClass.code)): TObject {
   const fields = { ...publicProperties(errorClass), ...exposed }
   const status = Type.Literal(errorClass.statusCode)
-  return form === 'json'
-    ? Type.Object({ status_code: status, detail: Type.String(), extra: Type.Object({ code, ...fields }) })
-    : Type.Object({ type: Type.String(), title: Type.String(), status, detail: Type.String(), code, ...fields })
+  // What is ours stands first, and holds against a field of the same name.
+  const ours: TProperties = form === 'json' ? { code } : { type: Type.String(), title: Type.String(), status, detail: Type.String(), code }
+  const all = { ...ours, ...fields, ...ours }
+  return form === 'json' ? Type.Object({ status_code: status, detail: Type.String(), extra: Type.Object(all) }) : Type.Object(all)
 }
 
 /** What goes into a body besides the class. */
@@ -50,10 +58,10 @@ export interface BodyContent {
 
 /** The same content in one form or the other. */
 export function bodyOf (statusCode: number, { detail, extra }: BodyContent, form: BodyForm): object {
-  return form === 'json'
-    ? { status_code: statusCode, detail, extra }
-    // The code tells the problem types apart; none of them has a page of its own.
-    : { type: 'about:blank', title: STATUS_CODES[statusCode] ?? 'Error', status: statusCode, detail, ...extra }
+  if (form === 'json') return { status_code: statusCode, detail, extra }
+  // The code tells the problem types apart; none of them has a page of its own.
+  const members = { type: 'about:blank', title: STATUS_CODES[statusCode] ?? 'Error', status: statusCode, detail }
+  return { ...members, ...extra, ...members }
 }
 
 /** Writes bodies of errors: only what the schema of the class lists comes out. */

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import type { FastifyInstance, FastifyPluginCallback, FastifyRequest } from 'fastify'
+import { TokenInvalidError } from '../errors/authentication.js'
 import { parseHeader, type TokenHeader } from '../token/compact.js'
 import type { ClaimRules } from '../token/claims.js'
 import type { KeySource } from '../token/key-source.js'
@@ -59,7 +60,7 @@ function pluginOptions ({ rules, keys, signing, accessTokenTtl, maxTokenLength }
   async function findKey (source: FastifyRequest | { header: TokenHeader }): Promise<string | undefined> {
     const header = 'header' in source ? source.header : parseHeader(bearerToken(source), maxTokenLength)
     const [key] = await keys.find(header)
-    if (key === undefined) throw new Error('no key')
+    if (key === undefined) throw new TokenInvalidError({ reason: keys.algorithms.has(header.alg) ? 'unknown_key' : 'algorithm' })
     return key.material
   }
   return {

@@ -109,14 +109,21 @@ export function createGuards (guard: (policy: Policy) => Guard): Guards {
   return guards
 }
 
+/** Where a guard can refuse: before the handler, in hooks that take nothing but request, reply and `done`. */
+const GUARDED_STAGES: readonly string[] = ['onRequest', 'preValidation', 'preHandler']
+
 /**
  * The policy of a hook, if it is a guard. Throws {@link ConfigurationError} for
- * a factory that was not called (`preHandler: app.requireUser`).
+ * a factory that was not called (`preHandler: app.requireUser`), and for a guard
+ * in a stage where it cannot refuse, such as `onResponse`.
  */
-export function policyOf (hook: unknown): Policy | undefined {
+export function policyOf (hook: unknown, stage: string): Policy | undefined {
   if (typeof hook !== 'function') return undefined
   const { [policyKey]: policy, [factoryKey]: factory } = hook as { [policyKey]?: Policy, [factoryKey]?: string }
   if (factory !== undefined) throw notCalled(factory)
+  if (policy !== undefined && !GUARDED_STAGES.includes(stage)) {
+    throw new ConfigurationError({ option: stage, message: `A guard is given as ${stage}, where it cannot refuse. Give it as onRequest or preHandler.` })
+  }
   return policy
 }
 

@@ -1,10 +1,10 @@
 import Negotiator from 'negotiator'
-import type { BodyForm } from './error-body.js'
+import { MEDIA_TYPES, type BodyForm } from './error-body.js'
 
-const OFFERED = ['application/json', 'application/problem+json']
+const OFFERED = [MEDIA_TYPES.json, MEDIA_TYPES.problem]
 
 /** The form of body that an Accept header asks for: problem+json when it is named and preferred, else JSON. */
 export function bodyForm (accept: unknown): BodyForm {
   if (typeof accept !== 'string' || !/problem\+json/i.test(accept)) return 'json'
-  return new Negotiator({ headers: { accept } }).mediaType(OFFERED) === 'application/problem+json' ? 'problem' : 'json'
+  return new Negotiator({ headers: { accept } }).mediaType(OFFERED) === MEDIA_TYPES.problem ? 'problem' : 'json'
 }

@@ -1,14 +1,20 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { AuthErrorClass } from '../errors/auth-error.js'
 import type { BodyForm } from './error-body.js'
-import { classesKey, documentSchema, responsesOf, schemaName, type Json, type Refusal } from './response-docs.js'
+import { documentSchema, responsesOf, schemaName, type Json, type Refusal } from './response-docs.js'
 
 /** What a document says of one operation. */
 export interface OperationDocs {
-  /** What it can refuse with, each class once. */
+  /** What its guards can refuse with, each class once. */
   refusals: readonly Refusal[]
-  /** Whether it asks for a user, lets strangers pass too, or is open to all. */
-  access: 'user' | 'optional' | 'anonymous'
+  /** What the application lists in its schema with `errorResponses()`. */
+  written: readonly Refusal[]
+  /** Whether it asks for a user, lets strangers pass too, is declared open to all, or says nothing. */
+  access: 'user' | 'optional' | 'anonymous' | undefined
 }
+
+/** Finds what is said of an operation, by its mark or its address (`get /users/{id}`). */
+export type DocsFinder = (mark: unknown, address: string) => OperationDocs | undefined
 
 /** Extension by which an operation of the document is known as one of our routes; removed from what is served. */
 export const operationKey = 'x-fastify-bouncer'
@@ -20,59 +26,58 @@ export const authSecuritySchemes = {
 
 interface Operation extends Json {
   security?: unknown[]
+  parameters?: Array<{ in?: string, name?: string }>
   responses?: Record<string, Json>
 }
 
-/** Completes a document of `@fastify/swagger` in place: security, responses, schemas. `operations` go by the marks of their routes. */
-export function completeDocument (document: Json, operations: ReadonlyMap<unknown, OperationDocs>, refusalOf: (name: string) => Refusal | undefined): void {
-  const marked = takeMarks(document, operations)
+/** Completes a document of `@fastify/swagger` in place: security, responses, schemas. */
+export function completeDocument (document: Json, find: DocsFinder): void {
+  const found = takeMarks(document, find)
   // Swagger 2.0 has neither several media types nor alternatives in a schema.
   if (document.openapi === undefined) return
   const scheme = lazily(() => bearerScheme(document))
   const reference = schemaReferences(document)
-  for (const [operation, docs] of marked) completeOperation(document, operation, docs, scheme, reference)
-  for (const operation of pathItems(document).flatMap((item) => Object.values(item))) exactResponses(operation, reference, refusalOf)
-}
-
-function completeOperation (document: Json, operation: Operation, { refusals, access }: OperationDocs, scheme: () => string, reference: SchemaReference): void {
-  if (operation.security === undefined) {
-    if (access !== 'anonymous') operation.security = access === 'user' ? [{ [scheme()]: [] }] : [{ [scheme()]: [] }, {}]
-    else if (document.security !== undefined) operation.security = []
+  for (const [operation, docs] of found) {
+    secure(operation, docs, document, scheme)
+    respond(operation, docs, reference)
   }
-  const own = operation.responses ?? {}
-  operation.responses = own
-  for (const [status, response] of Object.entries(responsesOf(refusals, reference))) own[status] ??= response
 }
 
-/** The operations that carry a mark of ours, which is taken off. */
-function takeMarks (document: Json, operations: ReadonlyMap<unknown, OperationDocs>): Array<[Operation, OperationDocs]> {
-  return pathItems(document).flatMap((item) => {
-    // A HEAD route with an operation id is documented from a copy, made before
-    // any route was marked: it refuses what the GET route refuses.
-    const marks = Object.entries(item).map(([method, operation]) => [operation, operation?.[operationKey] ?? (method === 'head' ? item.get?.[operationKey] : undefined)] as const)
-    return marks.flatMap(([operation, mark]) => {
-      const docs = operations.get(mark)
-      if (docs === undefined) return []
-      delete operation[operationKey]
-      return [[operation, docs] as [Operation, OperationDocs]]
-    })
-  })
+/** The operations that something is said of; their marks are taken off. */
+function takeMarks (document: Json, find: DocsFinder): Array<[Operation, OperationDocs]> {
+  const found: Array<[Operation, OperationDocs]> = []
+  for (const [path, item] of Object.entries((document.paths ?? {}) as Record<string, Record<string, Operation>>)) {
+    for (const [method, operation] of Object.entries(item)) {
+      // A HEAD route with an operation id is documented from a copy that has no
+      // mark. Where the address does not help, it is the GET route's.
+      const docs = find(operation[operationKey], `${method} ${path}`) ?? (method === 'head' ? find(item.get?.[operationKey], '') : undefined)
+      if (docs !== undefined) found.push([operation, docs])
+    }
+  }
+  for (const [operation] of found) delete operation[operationKey]
+  return found
 }
 
-function pathItems (document: Json): Array<Record<string, Operation>> {
-  return Object.values((document.paths ?? {}) as Record<string, Record<string, Operation>>)
+function secure (operation: Operation, { access }: OperationDocs, document: Json, scheme: () => string): void {
+  if (operation.security !== undefined || access === undefined) return
+  if (access === 'anonymous') {
+    if (document.security !== undefined) operation.security = []
+    return
+  }
+  operation.security = access === 'user' ? [{ [scheme()]: [] }] : [{ [scheme()]: [] }, {}]
+  // The scheme says it; as a parameter it would be declared twice.
+  const parameters = operation.parameters?.filter((parameter) => parameter.in !== 'header' || parameter.name?.toLowerCase() !== 'authorization')
+  if (parameters?.length === 0) delete operation.parameters
+  else if (parameters !== undefined) operation.parameters = parameters
 }
 
 // What was written with errorResponses() has a schema that tolerates foreign
 // errors at run time; the document says what it is meant to be.
-function exactResponses (operation: Operation, reference: SchemaReference, refusalOf: (name: string) => Refusal | undefined): void {
-  const responses = operation?.responses ?? {}
-  for (const [status, response] of Object.entries(responses)) {
-    const content = response.content as Record<string, { schema?: Json }> | undefined
-    const names = content?.['application/json']?.schema?.[classesKey]
-    if (!Array.isArray(names)) continue
-    const refusals = names.map((name) => refusalOf(String(name)))
-    if (refusals.every((refusal) => refusal !== undefined)) Object.assign(responses, { [status]: responsesOf(refusals, reference)[status] })
+function respond (operation: Operation, { refusals, written }: OperationDocs, reference: SchemaReference): void {
+  const own = (operation.responses ??= {})
+  const exact = new Set(written.map(({ errorClass }) => String(errorClass.statusCode)))
+  for (const [status, response] of Object.entries(responsesOf([...refusals, ...written], reference))) {
+    if (exact.has(status) || own[status] === undefined) own[status] = response
   }
 }
 
@@ -98,10 +103,11 @@ function schemaReferences (document: Json): SchemaReference {
     const schemas = (components.schemas ??= {}) as Json
     let name = names[form].get(refusal.errorClass)
     if (name === undefined) {
+      const schema = documentSchema(refusal, form)
       name = schemaName(refusal, form)
-      while (name in schemas) name = `Auth${name}`
+      while (name in schemas && !isDeepStrictEqual(schemas[name], schema)) name = `Auth${name}`
       names[form].set(refusal.errorClass, name)
-      schemas[name] = documentSchema(refusal, form)
+      schemas[name] = schema
     }
     return { $ref: `#/components/schemas/${name}` }
   }

@@ -63,11 +63,11 @@ export function createRefusalSender ({ logLevel, expose = {}, detail }: RefusalO
     const form = bodyForm(request.headers.accept)
     const content = contentOf(error, request)
     const payload = attempt(request, 'expose', () => full(error, content, form)) ??
-      bare(error, { detail: content.detail, extra: { code: error.code } }, form)
+      attempt(request, 'extra', () => bare(error, { ...content, extra: error.extra }, form)) ??
+      bare(error, { ...content, extra: { code: error.code } }, form)
+    reply.code(error.statusCode).headers(error.headers)
     appendVary(reply)
     return reply
-      .code(error.statusCode)
-      .headers(error.headers)
       .type(MEDIA_TYPES[form])
       // The body is written already; a serializer of the application's, set on
       // this reply for its own answers, would write it a second time.

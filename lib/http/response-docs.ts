@@ -1,7 +1,9 @@
 import { STATUS_CODES } from 'node:http'
-import { Type, type TObject, type TProperties } from '@sinclair/typebox'
+import { Type, type TProperties, type TSchema } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import type { FastifySchema } from 'fastify'
 import type { AuthError, AuthErrorClass } from '../errors/auth-error.js'
-import { bodyOf, bodySchema, publicProperties, type BodyForm } from './error-body.js'
+import { bodyOf, bodySchema, type BodyForm } from './error-body.js'
 
 /** Part of an OpenAPI document. */
 export type Json = { [key: string]: unknown }
@@ -39,37 +41,46 @@ export function exampleOf (errorClass: AuthErrorClass): AuthError {
 }
 
 /** Marks a schema made by {@link errorResponses}, for the document to say exactly what it stands for. */
-export const classesKey = 'x-fastify-bouncer-errors'
+const classesKey = Symbol('fastify-bouncer.classes')
+
+/** The classes that a route's schema lists with {@link errorResponses}. */
+export function classesOf (schema: FastifySchema | undefined): AuthErrorClass[] {
+  const responses = Object.values((schema?.response ?? {}) as Record<string, { [classesKey]?: AuthErrorClass[] }>)
+  return responses.flatMap((response) => response?.[classesKey] ?? [])
+}
 
 /**
  * `schema.response` for the errors of a handler, one entry per status:
  * `schema: { response: errorResponses(UserNotFoundError) }`.
  *
- * It serialises our errors, and lets other errors of the same status through
- * in Fastify's own form; a stricter schema would turn those into a 500.
+ * The document says exactly what the classes are. At run time our errors come
+ * out as documented, and whatever else has the same status as it would have
+ * without: a stricter schema would turn it into a 500.
  */
-export function errorResponses (...classes: AuthErrorClass[]): Record<number, TObject> {
-  const optional = Type.Optional(Type.String())
-  return Object.fromEntries(Object.entries(byStatus(classes, (errorClass) => errorClass.statusCode)).map(([status, group]) => {
-    const extras = group.flatMap((errorClass) => Object.entries(publicProperties(errorClass)))
-    return [status, Type.Object({
-      status_code: Type.Optional(Type.Integer()),
-      detail: optional,
-      extra: Type.Optional(Type.Object({ code: Type.String(), ...Object.fromEntries(extras) as TProperties })),
-      statusCode: Type.Optional(Type.Integer()),
-      code: optional,
-      error: optional,
-      message: optional
-    }, {
-      description: describe(Number(status), group.map((errorClass) => errorClass.code)),
-      [classesKey]: group.map((errorClass) => errorClass.name)
-    })]
-  }))
+export function errorResponses (...classes: AuthErrorClass[]): Record<number, TSchema> {
+  return Object.fromEntries(Object.entries(byStatus(classes, (errorClass) => errorClass.statusCode)).map(([status, group]) => [status, Type.Union([
+    having('status_code', 'detail', 'extra'),
+    having('statusCode', 'code', 'error', 'message'),
+    having('statusCode', 'error', 'message'),
+    Type.Unknown()
+  ], {
+    description: describe(Number(status), group.map((errorClass) => errorClass.code)),
+    [classesKey]: group
+  })]))
+}
+
+// The properties are named because those of an error that was thrown are not
+// enumerable; they have no types because a value of another type is no fault.
+function having (...names: string[]): TSchema {
+  return Type.Object(Object.fromEntries(names.map((name) => [name, Type.Unknown()])), { additionalProperties: true })
 }
 
 /** The OpenAPI responses, by status, of an operation that can refuse so. `schemaRef` names the schema of a body. */
 export function responsesOf (refusals: readonly Refusal[], schemaRef: (refusal: Refusal, form: BodyForm) => Json): Record<string, Json> {
-  return Object.fromEntries(Object.entries(byStatus(refusals, ({ errorClass }) => errorClass.statusCode)).map(([status, group]) => [status, {
+  // Each code once: a body that fitted two alternatives would be valid for neither.
+  const distinct = refusals.filter(({ errorClass: { statusCode, code } }, index) =>
+    index === refusals.findIndex(({ errorClass }) => errorClass.statusCode === statusCode && errorClass.code === code))
+  return Object.fromEntries(Object.entries(byStatus(distinct, ({ errorClass }) => errorClass.statusCode)).map(([status, group]) => [status, {
     description: describe(Number(status), group.map(({ errorClass }) => errorClass.code)),
     headers: headersOf(group),
     content: {
@@ -88,11 +99,23 @@ function mediaOf (group: readonly Refusal[], form: BodyForm, schemaRef: (refusal
   const schemas = group.map((refusal) => schemaRef(refusal, form))
   return {
     schema: schemas.length === 1 ? schemas[0] : { oneOf: schemas },
-    examples: Object.fromEntries(group.map(({ errorClass }) => {
-      const error = exampleOf(errorClass)
-      return [error.code, { summary: error.detail, value: bodyOf(error.statusCode, error, form) }]
+    examples: Object.fromEntries(group.map(({ errorClass, exposed }) => {
+      const { code, detail, extra, statusCode } = exampleOf(errorClass)
+      return [code, { summary: detail, value: bodyOf(statusCode, { detail, extra: { ...examplesOf(exposed), ...extra } }, form) }]
     }))
   }
+}
+
+function examplesOf (exposed: TProperties = {}): Json {
+  return Object.fromEntries(Object.entries(exposed).flatMap(([name, schema]) => {
+    if (Array.isArray(schema.examples)) return [[name, schema.examples[0]]]
+    try {
+      return [[name, Value.Create(schema)]]
+    } catch {
+      // A pattern, say. The application gives an example where there is to be one.
+      return []
+    }
+  }))
 }
 
 function headersOf (group: readonly Refusal[]): Json {
@@ -126,10 +149,12 @@ function headerCase (name: string): string {
 function withEnum (value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withEnum)
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, member]) => key === 'const' ? ['enum', [member]] : [key, withEnum(member)]))
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => key === 'const' && typeof member !== 'object' ? ['enum', [member]] : [key, withEnum(member)]))
 }
 
 /** Name of a class's schema among the components of a document. */
-export function schemaName ({ errorClass }: Refusal, form: BodyForm): string {
-  return form === 'json' ? errorClass.name : `${errorClass.name.replace(/Error$/, '')}Problem`
+export function schemaName ({ errorClass: { name, code } }: Refusal, form: BodyForm): string {
+  // An application's class may have no name, or one that OpenAPI does not take.
+  const plain = /^\w+$/.test(name) ? name : code
+  return form === 'json' ? plain : `${plain.replace(/Error$/, '')}Problem`
 }

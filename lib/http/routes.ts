@@ -3,7 +3,7 @@ import { AuthError, type AuthErrorClass } from '../errors/auth-error.js'
 import { ConfigurationError } from '../errors/operation.js'
 import { identityOf } from './authenticate.js'
 import { createGuard, policyOf, type Enforcer, type Refuser } from './guards.js'
-import { userPolicy, type Policy } from './policy.js'
+import { combine, userPolicy, type Policy } from './policy.js'
 import { readDeclaration } from './route-auth.js'
 
 /** A route that was declared after the plugin, and what it asks for by itself. */
@@ -31,22 +31,30 @@ export interface RouteOptionsOfPlugin {
 /** Marks the configuration of routes that `onRoute` saw, with the policy that the route declares. */
 export const knownKey = Symbol('fastify-bouncer.route')
 
+/** What a route must have let a request pass by, when its body is about to be read. */
+interface RouteMark {
+  /** What it declares. */
+  readonly policy: Policy | undefined
+  /** What its guards ask that are no longer among its hooks. */
+  lost: Policy | undefined
+}
+
 declare module 'fastify' {
   interface FastifyContextConfig {
-    [knownKey]?: { policy: Policy | undefined }
+    [knownKey]?: RouteMark
   }
 }
 
-/** The stages before a handler in which a guard may stand. */
-const STAGES = ['onRequest', 'preParsing', 'preValidation', 'preHandler'] as const
+/** The hooks a route can have. Guards belong in some, and are refused in the others. */
+const STAGES = ['onRequest', 'preParsing', 'preValidation', 'preHandler', 'preSerialization', 'onSend', 'onResponse', 'onTimeout', 'onError', 'onRequestAbort'] as const
 
 /** Guards the routes of an instance as they are declared, and returns them, growing. */
 export function guardRoutes (instance: FastifyInstance, options: RouteOptionsOfPlugin): readonly KnownRoute[] {
-  const known: KnownRoute[] = []
+  const known: Array<KnownRoute & { mark: RouteMark }> = []
 
   instance.addHook('onRoute', function (route) {
     const declaration = readDeclaration(route.config)
-    const guards = STAGES.flatMap((stage) => listOf(route[stage]).map(policyOf)).filter((policy) => policy !== undefined)
+    const guards = policiesOf(route)
     const anonymous = declaration.kind === 'anonymous'
     if (anonymous && guards.length > 0) throw contradiction(route)
     const declared = declaration.kind === 'asking' ? declaration.policy : undefined
@@ -57,15 +65,21 @@ export function guardRoutes (instance: FastifyInstance, options: RouteOptionsOfP
       const guard = createGuard(policy, declared === undefined ? sparingPreflights(options.enforce, route) : options.enforce, options.refuse)
       route[options.hook] = [guard, ...listOf(route[options.hook])] as never
     }
-    route.config = { ...route.config, [knownKey]: { policy: options.hook === 'onRequest' ? policy : undefined } }
+    const mark: RouteMark = { policy: options.hook === 'onRequest' ? policy : undefined, lost: undefined }
+    route.config = { ...route.config, [knownKey]: mark }
     if (options.errorHandler !== undefined) route.errorHandler = options.errorHandler(route.errorHandler)
     known.push({
       options: route,
       instance: this,
       anonymous,
       policies: policy === undefined ? guards : [policy, ...guards],
-      errors: declaration.kind === 'asking' ? declaration.errors : []
+      errors: declaration.kind === 'asking' ? declaration.errors : [],
+      mark
     })
+  })
+
+  instance.addHook('onReady', async () => {
+    for (const { options: route, policies, mark } of known) recover(route, policies, mark, options.protect)
   })
 
   instance.addHook('preParsing', (request, reply, payload, done) => {
@@ -97,18 +111,37 @@ function stopUnchecked (request: FastifyRequest, reply: FastifyReply, options: R
   const route = request.routeOptions
   const known = route.config[knownKey]
   if (known === undefined) {
-    if (asksUnseen(route as unknown as RouteOptions, options.protect)) options.refuse(tooEarly(route.method, route.url), request, reply, done)
+    if (asksUnseen(route as unknown as RouteOptions, options.protect, request)) options.refuse(tooEarly(route.method, route.url), request, reply, done)
     else done()
-  } else if (known.policy === undefined || identityOf(request).admitted === known.policy) {
-    done()
-  } else {
-    createGuard(known.policy, options.enforce, options.refuse)(request, reply, done)
+    return
   }
+  const unmet = known.lost ?? (identityOf(request).admitted === known.policy ? undefined : known.policy)
+  if (unmet === undefined) done()
+  else createGuard(unmet, options.enforce, options.refuse)(request, reply, done)
 }
 
-function asksUnseen (route: RouteOptions, protect: Protect): boolean {
+/**
+ * Finds guards that an `onRoute` hook after ours took from a route, or wrapped
+ * out of sight, and has {@link stopUnchecked} ask for them.
+ */
+function recover (route: RouteOptions, policies: readonly Policy[], mark: RouteMark, protect: Protect): void {
+  const left = policiesOf(route)
+  const lost = policies.filter((policy) => !left.includes(policy))
+  const marked = route.config?.[knownKey] === mark
+  if (!marked && (lost.length > 0 || asksUnseen(route, protect))) throw overwritten(route)
+  if (marked && lost.length > 0) mark.lost = combine(lost)
+}
+
+function policiesOf (route: RouteOptions): Policy[] {
+  return STAGES.flatMap((stage) => listOf<unknown>(route[stage]).map((hook) => policyOf(hook, stage))).filter((policy) => policy !== undefined)
+}
+
+function asksUnseen (route: RouteOptions, protect: Protect, request?: FastifyRequest): boolean {
   const { kind } = readDeclaration(route.config)
-  return kind === 'asking' || (kind === 'silent' && isProtected(protect, route))
+  if (kind !== 'silent') return kind === 'asking'
+  // @fastify/cors, registered before, has such a route.
+  const spared = request !== undefined && isForPreflights(route) && isPreflight(request)
+  return !spared && isProtected(protect, route)
 }
 
 function isProtected (protect: Protect, route: RouteOptions): boolean {
@@ -120,10 +153,18 @@ function isProtected (protect: Protect, route: RouteOptions): boolean {
 
 // A preflight never carries credentials (Fetch standard, section 3.2.2). Only
 // routes for OPTIONS alone are spared: one for several methods may do anything.
+function isForPreflights (route: RouteOptions): boolean {
+  return listOf(route.method).every((method) => method === 'OPTIONS')
+}
+
+function isPreflight ({ headers }: FastifyRequest): boolean {
+  return headers.origin !== undefined && headers['access-control-request-method'] !== undefined
+}
+
 function sparingPreflights (enforce: Enforcer, route: RouteOptions): Enforcer {
-  if (listOf(route.method).some((method) => method !== 'OPTIONS')) return enforce
+  if (!isForPreflights(route)) return enforce
   return (request, policy) => {
-    if (request.headers.origin !== undefined && request.headers['access-control-request-method'] !== undefined) {
+    if (isPreflight(request)) {
       identityOf(request).admitted = policy
       return
     }
@@ -139,6 +180,10 @@ function listOf<Item> (value: Item | Item[] | undefined): Item[] {
 /** Refuses a guard before a route that says it is open to all. */
 export function contradiction ({ method, url }: RouteOptions): ConfigurationError {
   return new ConfigurationError({ option: 'config.auth', message: `${String(method)} ${url} is anonymous (config.auth is false) and has a guard before it. Keep one of them.` })
+}
+
+function overwritten ({ method, url }: RouteOptions): ConfigurationError {
+  return new ConfigurationError({ option: 'config', message: `${String(method)} ${url} asks for a user, and an onRoute hook of another plugin replaced its config. Have that hook keep what is there: { ...route.config }.` })
 }
 
 function tooEarly (method: unknown, url: unknown): ConfigurationError {

@@ -14,7 +14,7 @@ export function watchScopeGuards (root: FastifyInstance): ScopeGuards {
   const noted = new WeakMap<object, Policy[]>()
   const addHook = root.addHook as (name: string, hook: unknown) => FastifyInstance
   function watching (this: FastifyInstance, name: string, hook: unknown): FastifyInstance {
-    const policy = policyOf(hook)
+    const policy = policyOf(hook, name)
     if (policy !== undefined) noted.set(this, [...noted.get(this) ?? [], policy])
     return addHook.call(this, name, hook)
   }

@@ -1,18 +1,17 @@
+import { randomUUID } from 'node:crypto'
+import { createRequire } from 'node:module'
 import type { FastifyInstance } from 'fastify'
 import type { AuthErrorClass } from '../errors/auth-error.js'
 import { InvalidAuthorizationError, MissingTokenError, TokenExpiredError, TokenInvalidError } from '../errors/authentication.js'
-import { errorClasses } from '../errors.js'
 import { AuthUnavailableError } from '../errors/operation.js'
 import { completeDocument, operationKey, type OperationDocs } from './openapi.js'
 import { combine } from './policy.js'
 import type { Exposure } from './refusal.js'
-import type { Json, Refusal } from './response-docs.js'
+import { classesOf, type Json, type Refusal } from './response-docs.js'
 import { contradiction, type KnownRoute } from './routes.js'
 import type { ScopeGuards } from './scope-guards.js'
 
 export interface DocumentationOptions {
-  /** Tells the marks of this registration from another's. */
-  id: string
   routes: readonly KnownRoute[]
   scopeGuards: ScopeGuards
   settings: {
@@ -26,75 +25,123 @@ export interface DocumentationOptions {
 type Swagger = (options?: { yaml?: boolean }) => unknown
 
 /**
- * Documents the routes for `@fastify/swagger`. Nothing is added to a route's
- * schema but a mark, and that after schemas are compiled, so that no response
- * is ever serialised by what the document says.
+ * Documents the routes for `@fastify/swagger`: the function `swagger` of every
+ * instance from a route outwards answers with the completed document. Routes
+ * keep their schemas, so that no response is ever serialised by what the
+ * document says.
  */
-export function documentRoutes (instance: FastifyInstance, { id, routes, scopeGuards, settings }: DocumentationOptions): void {
-  const operations = new Map<unknown, OperationDocs>()
+export function documentRoutes (instance: FastifyInstance, { routes, scopeGuards, settings }: DocumentationOptions): void {
+  const docsOf = documentation(scopeGuards, settings)
+  const completed = new WeakSet<object>()
+
+  // Not as late as onReady: a hook of the application's may ask for the document there.
+  instance.addHook('onRoute', function () {
+    for (const owner of swaggerOwners(this)) {
+      if (completed.has(owner)) continue
+      completed.add(owner)
+      owner.swagger = completing(owner.swagger, routes, docsOf)
+    }
+  })
+  instance.addHook('onReady', async () => { routes.forEach(docsOf) })
+}
+
+/** Tells what the document says of a route. */
+function documentation (scopeGuards: ScopeGuards, { errorHandler, expose, mayBeUnavailable }: DocumentationOptions['settings']): (route: KnownRoute) => OperationDocs {
   const refusalOf = (errorClass: AuthErrorClass): Refusal => ({
     errorClass,
-    exposed: Object.hasOwn(settings.expose, errorClass.name) ? settings.expose[errorClass.name]?.schema.properties : undefined
+    exposed: Object.hasOwn(expose, errorClass.name) ? expose[errorClass.name]?.schema.properties : undefined
   })
-  const refusalNamed = (name: string): Refusal | undefined => {
-    const errorClass = errorClasses.find((candidate) => candidate.name === name)
-    return errorClass === undefined ? undefined : refusalOf(errorClass)
-  }
 
-  function docsOf (route: KnownRoute): OperationDocs {
+  return (route) => {
     const guards = scopeGuards(route.instance)
     if (route.anonymous && guards.length > 0) throw contradiction(route.options)
+    const written = classesOf(route.options.schema).map(refusalOf)
     const policies = [...guards, ...route.policies]
-    if (policies.length === 0) return { access: 'anonymous', refusals: [] }
+    if (policies.length === 0) return { access: route.anonymous ? 'anonymous' : undefined, refusals: [], written }
     const { optional, refusals } = combine(policies)
-    const classes = [
+    const classes: AuthErrorClass[] = [
       InvalidAuthorizationError,
       ...(optional ? [] : [MissingTokenError]),
       TokenExpiredError,
       TokenInvalidError,
       ...refusals,
-      ...(settings.mayBeUnavailable ? [AuthUnavailableError] : []),
+      ...(mayBeUnavailable ? [AuthUnavailableError] : []),
       ...route.errors
     ]
     return {
       access: optional ? 'optional' : 'user',
-      refusals: settings.errorHandler === false ? [] : [...new Set<AuthErrorClass>(classes)].map(refusalOf)
+      refusals: errorHandler === false ? [] : [...new Set(classes)].map(refusalOf),
+      written
     }
   }
-
-  instance.addHook('onReady', async () => {
-    for (const [index, route] of routes.entries()) {
-      const docs = docsOf(route)
-      if (docs.access === 'anonymous' && !route.anonymous) continue
-      const mark = `${id}/${index}`
-      operations.set(mark, docs)
-      route.options.schema = { ...route.options.schema, [operationKey]: mark } as object
-    }
-    const owners = new Set([instance, ...routes.map((route) => route.instance)].flatMap(swaggerOwners))
-    if (owners.size === 0) return
-    const { stringify } = await import('yaml')
-    for (const owner of owners) {
-      owner.swagger = completing(owner.swagger, (document) => { completeDocument(document, operations, refusalNamed) }, stringify)
-    }
-  })
 }
 
 /** The instances, from this one outwards, that `@fastify/swagger` was registered in. */
 function swaggerOwners (instance: FastifyInstance): Array<{ swagger: Swagger }> {
   const owners = []
   for (let scope: object | null = instance; scope !== null; scope = Object.getPrototypeOf(scope)) {
-    if (Object.hasOwn(scope, 'swagger')) owners.push(scope as { swagger: Swagger })
+    if (Object.hasOwn(scope, 'swagger') && typeof (scope as { swagger: unknown }).swagger === 'function') owners.push(scope as { swagger: Swagger })
   }
   return owners
 }
 
-function completing (swagger: Swagger, complete: (document: Json) => void, stringify: (document: unknown, options: object) => string): Swagger {
+function completing (swagger: Swagger, routes: readonly KnownRoute[], docsOf: (route: KnownRoute) => OperationDocs): Swagger {
+  let document: Json | undefined
   let text: string | undefined
   return (options) => {
-    const document = swagger() as Json
-    complete(document)
+    if (document === undefined) {
+      const docs = new Map(routes.map((route) => [route, docsOf(route)]))
+      const made = whileMarked(routes.filter((route) => saysAnything(docs.get(route))), swagger)
+      // Made from other things than routes: a static document.
+      if (made.marks.size === 0) return swagger(options)
+      const byAddress = new Map(routes.flatMap((route) => addresses(route).map((address) => [address, route])))
+      document = made.document as Json
+      completeDocument(document, (mark, address) => docs.get(made.marks.get(mark) ?? byAddress.get(address) as KnownRoute))
+    }
     if (options?.yaml !== true) return document
-    text ??= stringify(document, { strict: false, aliasDuplicateObjects: false })
-    return text
+    return (text ??= yaml(document))
   }
+}
+
+function saysAnything (docs: OperationDocs | undefined): boolean {
+  return docs !== undefined && (docs.access !== undefined || docs.written.length > 0)
+}
+
+/**
+ * Makes the document while the schema of each route carries a mark, by which
+ * its operation is found again whatever a transform does to its address.
+ * Answers with the marks of the routes that were read.
+ */
+function whileMarked (routes: readonly KnownRoute[], swagger: Swagger): { document: unknown, marks: Map<unknown, KnownRoute> } {
+  const marks = new Map<unknown, KnownRoute>()
+  const restore = routes.map((route) => {
+    const { options } = route
+    const { schema } = options
+    const marked = { ...schema, [operationKey]: randomUUID() }
+    Object.defineProperty(options, 'schema', {
+      configurable: true,
+      enumerable: true,
+      get () {
+        marks.set(marked[operationKey], route)
+        return marked
+      }
+    })
+    return () => { Object.defineProperty(options, 'schema', { configurable: true, enumerable: true, writable: true, value: schema }) }
+  })
+  try {
+    return { document: swagger(), marks }
+  } finally {
+    for (const undo of restore) undo()
+  }
+}
+
+/** Where a document shows a route, unless a transform has moved it. */
+function addresses ({ options: { method, url } }: KnownRoute): string[] {
+  return [method].flat().map((name) => `${name.toLowerCase()} ${url.replaceAll(/:(\w+)(\([^)]*\))?/g, '{$1}')}`)
+}
+
+// Loaded on first use, and at once, because swagger() answers at once.
+function yaml (document: Json): string {
+  const { stringify } = createRequire(import.meta.url)('yaml') as typeof import('yaml')
+  return stringify(document, { strict: false, aliasDuplicateObjects: false })
 }

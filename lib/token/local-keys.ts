@@ -56,7 +56,9 @@ export function localKeys (secrets: ReadonlyArray<string | KeyPair>, allowed: re
   const algorithms = new Set(keys.flatMap((key) => key.algorithms))
   const serving = (alg: string) => keys.filter((key) => key.algorithms.includes(alg))
   const byAlgorithm = new Map([...algorithms].map((alg) => [alg, serving(alg).map((key) => key.verification)]))
-  const byId = new Map(keys.flatMap((key) => key.algorithms.map((alg) => [`${alg} ${key.kid}`, [key.verification]])))
+  // Two keys may have been given one key id: both are tried.
+  const named = (alg: string, kid: string) => serving(alg).filter((key) => key.kid === kid).map((key) => key.verification)
+  const byId = new Map(keys.flatMap(({ algorithms, kid }) => algorithms.map((alg) => [`${alg} ${kid}`, named(alg, kid)])))
   return {
     algorithms,
     signing: first.signing === undefined
