@@ -23,7 +23,7 @@ export async function curlLines (origin: string, makeToken: TokenMaker): Promise
 
     ['Nobody is signed in: 401 MISSING_TOKEN', curl('/admin')],
     ['Vera is no admin: 403 INSUFFICIENT_ROLES', as(vera, '/admin')],
-    ['Ada\'s token has expired: 401 TOKEN_EXPIRED', curl('/admin', expired)],
+    ['The token of Ada has expired: 401 TOKEN_EXPIRED', curl('/admin', expired)],
     ['A token nobody signed: 401 TOKEN_INVALID', curl('/admin', 'not.a.token')],
     ['A header that is no credentials: 400 INVALID_AUTHORIZATION_HEADER', curl('/admin', 'two words')],
     ['Vera again, as problem+json: 403 INSUFFICIENT_ROLES', as(vera, '/admin', problem)],
@@ -43,7 +43,7 @@ export async function curlLines (origin: string, makeToken: TokenMaker): Promise
     ['Ada asks for a user that there is not: 404 USER_NOT_FOUND', as(ada, '/users/nobody')],
     ['Vera writes a note: 201', as(vera, '/notes', json, '-d \'{"text":"hello"}\'')],
     ['Vera writes an empty one: 400 REQUEST_INVALID', as(vera, '/notes', json, "-d '{}'")],
-    ['A stranger\'s body is not even read: 401 MISSING_TOKEN', curl('/notes', undefined, json, "-d '{}'")],
+    ['The body of a stranger is not even read: 401 MISSING_TOKEN', curl('/notes', undefined, json, "-d '{}'")],
     ['A handler asks who it is: 401 MISSING_TOKEN', curl('/whoami')]
   ]
   return lines.map(([label, command]) => `# ${label}\n${command}\n`).join('\n')

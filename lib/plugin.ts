@@ -5,7 +5,7 @@ import { ConfigurationError } from './errors/operation.js'
 import { createAuthenticator, identityKey, identityOf, nobody, type Authenticator } from './http/authenticate.js'
 import { createRecogniser, createRefuser, routeErrorHandler, senderKey } from './http/error-handler.js'
 import { registerFastifyJwt, type JwtService } from './http/fastify-jwt.js'
-import { sendForeign, sendNotFound } from './http/foreign-errors.js'
+import { sendForeign, sendNotFound, sendUnexpected } from './http/foreign-errors.js'
 import { createEnforcer, createGuard, createGuards, type Enforcer, type Guards } from './http/guards.js'
 import { createRefusalSender, type RefusalSender } from './http/refusal.js'
 import { guardRoutes } from './http/routes.js'
@@ -102,8 +102,13 @@ function followRequests (instance: FastifyInstance): void {
 
 function answerEverything (instance: FastifyInstance, recognise: ReturnType<typeof createRecogniser>, send: RefusalSender): void {
   instance.setErrorHandler((error, request, reply) => {
-    const ours = recognise(error)
-    return ours === undefined ? sendForeign(error, request, reply) : send(ours, request, reply)
+    try {
+      const ours = recognise(error)
+      return ours === undefined ? sendForeign(error, request, reply) : send(ours, request, reply)
+    } catch (fault) {
+      // Anything can be thrown, even what throws when it is looked at.
+      return sendUnexpected(fault, request, reply)
+    }
   })
   instance.setNotFoundHandler((request, reply) => sendNotFound(request, reply))
 }

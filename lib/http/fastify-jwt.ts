@@ -1,9 +1,11 @@
 import { createRequire } from 'node:module'
+import { isDeepStrictEqual } from 'node:util'
 import type { FastifyInstance, FastifyPluginCallback, FastifyRequest } from 'fastify'
 import { TokenInvalidError } from '../errors/authentication.js'
-import { parseHeader, type TokenHeader } from '../token/compact.js'
-import type { ClaimRules } from '../token/claims.js'
-import type { KeySource } from '../token/key-source.js'
+import { systemClock } from '../clock.js'
+import { parseHeader, readHeader, type TokenHeader } from '../token/compact.js'
+import { checkClaims, type ClaimRules } from '../token/claims.js'
+import type { KeySource, RawClaims } from '../token/key-source.js'
 import type { SigningKey } from '../token/local-keys.js'
 import type { Authenticator } from './authenticate.js'
 import { bearerToken } from './bearer.js'
@@ -33,6 +35,11 @@ export interface FastifyJwtOptions {
   show: boolean
 }
 
+interface DecodedToken {
+  header: Record<string, unknown>
+  payload: RawClaims
+}
+
 const NAMESPACE = 'fastifyBouncer'
 
 /** Registers `@fastify/jwt` with the keys and checks of one issuer. */
@@ -41,7 +48,11 @@ export async function registerFastifyJwt (instance: FastifyInstance, options: Fa
   if (options.show) {
     // Whoever calls `request.jwtVerify()` gets the library's checks, and then
     // all of ours: canonical spelling, kinds of token, times.
-    const trusted = async (request: FastifyRequest) => await Promise.resolve(authenticate(request)).then(() => true)
+    // Options of the call may have made it read another token than we do.
+    const trusted = async (request: FastifyRequest, verified: { payload?: unknown }) => {
+      const { claims } = await authenticate(request)
+      return isDeepStrictEqual(verified, claims) || isDeepStrictEqual(verified.payload, claims)
+    }
     await instance.register(fastifyJwt, { ...settings, decoratorName: `${NAMESPACE}User`, trusted })
     return (instance as unknown as { jwt: JwtService }).jwt
   }
@@ -57,11 +68,16 @@ export async function registerFastifyJwt (instance: FastifyInstance, options: Fa
 
 function pluginOptions ({ rules, keys, signing, accessTokenTtl, maxTokenLength }: FastifyJwtOptions): Record<string, unknown> {
   // Called with a request by `jwtVerify`, with a decoded token by `app.jwt.verify`.
-  async function findKey (source: FastifyRequest | { header: TokenHeader }): Promise<string | undefined> {
-    const header = 'header' in source ? source.header : parseHeader(bearerToken(source), maxTokenLength)
+  async function findKey (source: FastifyRequest | DecodedToken): Promise<string | undefined> {
+    const header = 'header' in source ? readDecoded(source) : parseHeader(bearerToken(source), maxTokenLength)
     const [key] = await keys.find(header)
     if (key === undefined) throw new TokenInvalidError({ reason: keys.algorithms.has(header.alg) ? 'unknown_key' : 'algorithm' })
     return key.material
+  }
+  // Nobody else makes our checks for `app.jwt.verify`.
+  function readDecoded ({ header, payload }: DecodedToken): TokenHeader {
+    checkClaims(payload, rules, systemClock())
+    return readHeader(header)
   }
   return {
     secret: { public: findKey, private: signing?.material },

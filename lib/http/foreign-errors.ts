@@ -52,7 +52,7 @@ export function statusOf (error: unknown): number {
 export function foreignContent (statusCode: number, error?: unknown): BodyContent {
   const { code, validation, validationContext } = (error ?? {}) as ForeignError
   if (statusCode === 400 && Array.isArray(validation) && validation.length > 0) {
-    return invalid(validation.map((failure) => invalidField(failure as FastifySchemaValidationError, String(validationContext))))
+    return invalid(validation.map((failure) => invalidField((failure ?? {}) as FastifySchemaValidationError, String(validationContext))))
   }
   if (statusCode === 400 && (error instanceof SyntaxError || INVALID_REQUEST.has(String(code)))) return INVALID
   const phrase = STATUS_CODES[statusCode] ?? 'Error'

@@ -30,6 +30,9 @@ interface Operation extends Json {
   responses?: Record<string, Json>
 }
 
+/** Operations by method. Those of methods that are no field of it are put together since OpenAPI 3.2. */
+type PathItem = Record<string, Operation | undefined> & { additionalOperations?: Record<string, Operation> }
+
 /** Completes a document of `@fastify/swagger` in place: security, responses, schemas. */
 export function completeDocument (document: Json, find: DocsFinder): void {
   const found = takeMarks(document, find)
@@ -46,12 +49,12 @@ export function completeDocument (document: Json, find: DocsFinder): void {
 /** The operations that something is said of; their marks are taken off. */
 function takeMarks (document: Json, find: DocsFinder): Array<[Operation, OperationDocs]> {
   const found: Array<[Operation, OperationDocs]> = []
-  for (const [path, item] of Object.entries((document.paths ?? {}) as Record<string, Record<string, Operation>>)) {
-    for (const [method, operation] of Object.entries(item)) {
+  for (const [path, item] of Object.entries((document.paths ?? {}) as Record<string, PathItem | undefined>)) {
+    for (const [method, operation] of Object.entries({ ...item, ...item?.additionalOperations })) {
       // A HEAD route with an operation id is documented from a copy that has no
       // mark. Where the address does not help, it is the GET route's.
-      const docs = find(operation[operationKey], `${method} ${path}`) ?? (method === 'head' ? find(item.get?.[operationKey], '') : undefined)
-      if (docs !== undefined) found.push([operation, docs])
+      const docs = find(operation?.[operationKey], `${method.toLowerCase()} ${path}`) ?? (method === 'head' ? find(item?.get?.[operationKey], '') : undefined)
+      if (operation !== undefined && docs !== undefined) found.push([operation, docs])
     }
   }
   for (const [operation] of found) delete operation[operationKey]

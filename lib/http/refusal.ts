@@ -78,8 +78,7 @@ export function createRefusalSender ({ logLevel, expose = {}, detail }: RefusalO
 
 function log (error: AuthError, request: FastifyRequest, logLevel: RefusalLogLevel): void {
   const level = error.statusCode >= 500 ? 'error' : logLevel
-  if (level === 'silent' || request.log[level] === undefined) return
-  if (request.log.level === 'silent') return
+  if (level === 'silent' || request.log.level === 'silent') return
   request.log[level]({ err: error, context: error.context() }, error.message)
 }
 

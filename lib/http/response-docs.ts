@@ -37,7 +37,22 @@ const HEADER_DESCRIPTIONS: Record<string, string> = {
 /** An error of a class, as good as any other. */
 export function exampleOf (errorClass: AuthErrorClass): AuthError {
   const Class = errorClass as unknown as new (options: object) => AuthError
-  return new Class(EXAMPLES[errorClass.name] ?? {})
+  try {
+    return new Class(exampleArguments(errorClass))
+  } catch {
+    // A class of the application's, whose constructor wants what nobody here knows.
+    const { prototype, statusCode, code, detail } = errorClass
+    return Object.assign(Object.create(prototype) as AuthError, { statusCode, code, detail })
+  }
+}
+
+/** What the class, or the nearest one above it, is given. */
+function exampleArguments (errorClass: AuthErrorClass): object {
+  for (let ancestor = errorClass; ancestor.name !== 'AuthError'; ancestor = Object.getPrototypeOf(ancestor)) {
+    const known = EXAMPLES[ancestor.name]
+    if (known !== undefined) return known
+  }
+  return {}
 }
 
 /** Marks a schema made by {@link errorResponses}, for the document to say exactly what it stands for. */
@@ -92,16 +107,17 @@ export function responsesOf (refusals: readonly Refusal[], schemaRef: (refusal: 
 
 /** The schema of a class's bodies, as OpenAPI writes it. */
 export function documentSchema ({ errorClass, exposed }: Refusal, form: BodyForm): Json {
-  return withEnum(JSON.parse(JSON.stringify(bodySchema(errorClass, form, exposed)))) as Json
+  return asOpenApi(JSON.parse(JSON.stringify(bodySchema(errorClass, form, exposed)))) as Json
 }
 
 function mediaOf (group: readonly Refusal[], form: BodyForm, schemaRef: (refusal: Refusal, form: BodyForm) => Json): Json {
   const schemas = group.map((refusal) => schemaRef(refusal, form))
   return {
-    schema: schemas.length === 1 ? schemas[0] : { oneOf: schemas },
+    // Not oneOf: linters look for what tells alternatives apart at the top only.
+    schema: schemas.length === 1 ? schemas[0] : { anyOf: schemas },
     examples: Object.fromEntries(group.map(({ errorClass, exposed }) => {
       const { code, detail, extra, statusCode } = exampleOf(errorClass)
-      return [code, { summary: detail, value: bodyOf(statusCode, { detail, extra: { ...examplesOf(exposed), ...extra } }, form) }]
+      return [code, { value: bodyOf(statusCode, { detail, extra: { ...examplesOf(exposed), ...extra } }, form) }]
     }))
   }
 }
@@ -123,7 +139,7 @@ function headersOf (group: readonly Refusal[]): Json {
   const names = [...new Set(examples.flatMap((headers) => Object.keys(headers)))].sort()
   return {
     ...Object.fromEntries(names.map((name) => [headerCase(name), {
-      description: HEADER_DESCRIPTIONS[name] ?? '',
+      ...(HEADER_DESCRIPTIONS[name] !== undefined && { description: HEADER_DESCRIPTIONS[name] }),
       schema: { type: name === 'retry-after' ? 'integer' : 'string' },
       required: examples.every((headers) => name in headers)
     }])),
@@ -132,7 +148,7 @@ function headersOf (group: readonly Refusal[]): Json {
 }
 
 function describe (status: number, codes: readonly string[]): string {
-  return `${STATUS_CODES[status]}: ${codes.join(', ')}`
+  return `${STATUS_CODES[status] ?? 'Error'}: ${codes.join(', ')}`
 }
 
 function byStatus<Item> (items: readonly Item[], statusOf: (item: Item) => number): Record<string, Item[]> {
@@ -145,11 +161,17 @@ function headerCase (name: string): string {
   return name === 'www-authenticate' ? 'WWW-Authenticate' : name.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase())
 }
 
-// OpenAPI 3.0 has no `const`; an enumeration of one says the same in 3.1 too.
-function withEnum (value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withEnum)
+// OpenAPI 3.0 has no `const` and no `null`; enumerations say the same, in 3.1
+// too. It has no `examples` either: those stand beside the schema.
+function asOpenApi (value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(asOpenApi)
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, member]) => key === 'const' && typeof member !== 'object' ? ['enum', [member]] : [key, withEnum(member)]))
+  return Object.fromEntries(Object.entries(value).flatMap(([key, member]) => {
+    if (key === 'const' && typeof member !== 'object') return [['enum', [member]]]
+    if (key === 'type' && member === 'null') return [['enum', [null]]]
+    if (key === 'examples' && Array.isArray(member)) return []
+    return [[key, asOpenApi(member)]]
+  }))
 }
 
 /** Name of a class's schema among the components of a document. */

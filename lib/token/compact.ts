@@ -27,7 +27,11 @@ export function parseHeader (token: string, maxLength: number): TokenHeader {
   if (!isCanonical(token.slice(0, first)) || !isCanonical(token.slice(first + 1, last)) || !isCanonical(token.slice(last + 1))) {
     throw malformed()
   }
-  const header = parseObject(token.slice(0, first))
+  return readHeader(parseObject(token.slice(0, first)))
+}
+
+/** The fields of a decoded header. Throws {@link TokenInvalidError}: `malformed`, or `token_type`. */
+export function readHeader (header: Record<string, unknown>): TokenHeader {
   // RFC 7515, section 4.1.11: an extension that is critical and not understood
   // makes the token invalid. None is understood here, whatever `crit` holds.
   if (Object.hasOwn(header, 'crit')) throw malformed()

@@ -58,7 +58,7 @@ export function localKeys (secrets: ReadonlyArray<string | KeyPair>, allowed: re
   const byAlgorithm = new Map([...algorithms].map((alg) => [alg, serving(alg).map((key) => key.verification)]))
   // Two keys may have been given one key id: both are tried.
   const named = (alg: string, kid: string) => serving(alg).filter((key) => key.kid === kid).map((key) => key.verification)
-  const byId = new Map(keys.flatMap(({ algorithms, kid }) => algorithms.map((alg) => [`${alg} ${kid}`, named(alg, kid)])))
+  const byId = new Map(keys.flatMap((key) => key.algorithms.map((alg) => [`${alg} ${key.kid}`, named(alg, key.kid)])))
   return {
     algorithms,
     signing: first.signing === undefined
@@ -66,7 +66,7 @@ export function localKeys (secrets: ReadonlyArray<string | KeyPair>, allowed: re
       : { material: first.signing, algorithm: first.algorithms[0] as string, kid: first.kid },
     // A key id that is not ours may be somebody else's name for one of our keys:
     // then all are tried. There are only as many as were configured.
-    find: ({ alg, kid }) => byId.get(`${alg} ${kid}`) ?? byAlgorithm.get(alg) ?? []
+    find: ({ alg, kid }) => (kid === undefined ? undefined : byId.get(`${alg} ${kid}`)) ?? byAlgorithm.get(alg) ?? []
   }
 }
 

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyServerOptions, LightMyRequestResponse, RouteOptions } from 'fastify'
+import { inspect } from 'node:util'
 import t from 'tap'
 import authPlugin, { type AuthPluginOptions } from '../../index.js'
 import { bearer, options, server } from '../build.js'
@@ -26,7 +27,7 @@ const stages: Record<string, Partial<RouteOptions>> = {
 }
 
 type Handler = NonNullable<RouteOptions['errorHandler']>
-const answering: Handler = (error, _request, reply) => { reply.code(499).send({ mine: String(error) }) }
+const answering: Handler = (error, _request, reply) => { reply.code(499).send({ mine: inspect(error, { compact: true }).split('\n')[0] }) }
 const sending: Handler = (error, _request, reply) => { reply.send(error) }
 const throwing: Handler = (error) => { throw error }
 const asynchronous: Handler = async (error, _request, reply) => await reply.code(498).header('x-mine', '1').send({ mine: error?.message })

@@ -124,7 +124,7 @@ t.test('an unknown status still has a title', async (t) => {
   t.match(bodyOf(499, { detail: 'd', extra: { code: 'C' } }, 'problem'), { title: 'Error', status: 499 })
 })
 
-t.test('whatever the texts hold, the body is the JSON that was meant', async (t) => {
+t.test('whatever the texts hold, the body is the JSON that was meant', async () => {
   const serialize = createBodySerializer(() => undefined)
   const text = fc.string({ unit: 'binary' })
   fc.assert(fc.property(text, text, fc.array(text, { minLength: 1 }), (detail, stepName, errors) => {

@@ -84,7 +84,7 @@ t.test('attack: garbage in Accept gets the refusal all the same, never a 5xx', a
   }), { numRuns: 1500 })
 })
 
-t.test('attack: an Accept header of many thousand ranges is read in linear time', async (t) => {
+t.test('attack: an Accept header made to keep a parser busy gets the refusal all the same', async (t) => {
   const app = await build(t)
   app.get('/', { onRequest: app.requireUser() }, async () => 'reached')
   for (const accept of ['application/problem+json,'.repeat(600), `application/problem+json${';a="'.repeat(3000)}`, `application/problem+json${' '.repeat(15_000)},x`, `${';'.repeat(15_000)}problem+json`]) {

@@ -115,7 +115,7 @@ t.test('a refusal has its headers, both forms of body, and an example that is wh
     for (const { headers } of [unauthorized!, forbidden!]) {
       t.strictSame(Object.entries(headers!).map(([name, { required }]) => [name, required]), [['Cache-Control', true], ['WWW-Authenticate', true], ['Vary', true]])
     }
-    t.strictSame(unauthorized!.content!['application/json']!.schema, { oneOf: ['MissingToken', 'TokenExpired', 'TokenInvalid'].map(name => ({ $ref: `#/components/schemas/${name}Error` })) })
+    t.strictSame(unauthorized!.content!['application/json']!.schema, { anyOf: ['MissingToken', 'TokenExpired', 'TokenInvalid'].map(name => ({ $ref: `#/components/schemas/${name}Error` })) })
     t.strictSame(forbidden!.content!['application/json']!.schema, { $ref: '#/components/schemas/InsufficientScopeError' })
     t.strictSame(components.schemas.InsufficientScopeError, {
       type: 'object',
@@ -148,6 +148,7 @@ t.test('what an application exposes is in the schema and in the example', async 
         schema: Type.Object({
           required_roles: Type.Array(Type.String(), { examples: [['admin']] }),
           const: Type.Literal('x'),
+          contact: Type.Union([Type.String(), Type.Null()], { default: null }),
           ticket: Type.String({ pattern: '^T\\d+$' })
         }),
         pick: () => ({})
@@ -158,11 +159,11 @@ t.test('what an application exposes is in the schema and in the example', async 
   const { paths, components } = await documentOf(app)
   const { properties } = components.schemas.InsufficientRolesError as { properties: { extra: object } }
   t.match(properties.extra, {
-    required: ['code', 'required_roles', 'const', 'ticket'],
-    properties: { required_roles: { type: 'array', items: { type: 'string' } }, const: { type: 'string', enum: ['x'] } }
+    required: ['code', 'required_roles', 'const', 'contact', 'ticket'],
+    properties: { required_roles: { type: 'array', items: { type: 'string' } }, const: { type: 'string', enum: ['x'] }, contact: { default: null, anyOf: [{ type: 'string' }, { enum: [null] }] } }
   })
   const { content } = paths['/x']!.get!.responses[403]!
-  t.strictSame(content!['application/json']!.examples.INSUFFICIENT_ROLES!.value.extra, { required_roles: ['admin'], const: 'x', code: 'INSUFFICIENT_ROLES' }, 'what no example can be made of is left out')
+  t.strictSame(content!['application/json']!.examples.INSUFFICIENT_ROLES!.value.extra, { required_roles: ['admin'], const: 'x', contact: null, code: 'INSUFFICIENT_ROLES' }, 'what no example can be made of is left out')
   t.match(content!['application/problem+json']!.examples.INSUFFICIENT_ROLES!.value, { status: 403, code: 'INSUFFICIENT_ROLES', required_roles: ['admin'] })
 })
 
@@ -230,7 +231,7 @@ t.test("components keep the application's schemas, and do not take a name twice"
   t.match(components.schemas.MissingTokenError, { properties: { theirs: { type: 'string' } } })
   t.match(components.schemas.AuthMissingTokenError, { properties: { status_code: { enum: [401] } } })
   t.match(paths['/x']!.get!.responses[200], { content: { 'application/json': { schema: { $ref: '#/components/schemas/Item' } } } })
-  for (const path of ['/x', '/y']) t.equal(paths[path]!.get!.responses[401]!.content!['application/json']!.schema.oneOf![0]!.$ref, '#/components/schemas/AuthMissingTokenError')
+  for (const path of ['/x', '/y']) t.equal(paths[path]!.get!.responses[401]!.content!['application/json']!.schema.anyOf![0]!.$ref, '#/components/schemas/AuthMissingTokenError')
   t.equal(Object.keys(components.schemas).length, 2 + 2 * 4, 'each body of ours once')
 })
 
@@ -243,7 +244,7 @@ t.test("classes of the application's own", async t => {
   app.get('/x', { config: { auth: { errors } } }, handler)
   const { paths, components } = await documentOf(app)
   t.strictSame(codesOf(paths['/x']!.get!)[404], ['USER_NOT_FOUND', 'ORDER_NOT_FOUND', 'ANONYMOUS'], 'a code is listed once')
-  t.strictSame(paths['/x']!.get!.responses[404]!.content!['application/json']!.schema.oneOf!.map(({ $ref }) => $ref.split('/').at(-1)), ['UserNotFoundError', 'OrderNotFoundError', 'ANONYMOUS'])
+  t.strictSame(paths['/x']!.get!.responses[404]!.content!['application/json']!.schema.anyOf!.map(({ $ref }) => $ref.split('/').at(-1)), ['UserNotFoundError', 'OrderNotFoundError', 'ANONYMOUS'])
   t.ok('ANONYMOUSProblem' in components.schemas)
 })
 
@@ -273,7 +274,7 @@ t.test('many routes share their schemas', async t => {
   t.equal(Object.keys(paths).length, 1000)
   t.equal(Object.keys(components.schemas).length, 10, 'five refusals in two forms')
   for (const { content } of Object.values(paths['/items/999']!.get!.responses)) {
-    for (const { schema } of Object.values(content ?? {})) t.ok((schema.oneOf ?? [schema]).every(one => Object.keys(one).join() === '$ref'))
+    for (const { schema } of Object.values(content ?? {})) t.ok((schema.anyOf ?? [schema]).every(one => Object.keys(one).join() === '$ref'))
   }
   t.ok(JSON.stringify(paths['/items/999']).length < 5000, 'about four kilobytes a route, most of it examples')
 })

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import { errorClasses, errorResponses, InsufficientRolesError, OAuthAccountAlreadyLinkedError, OnboardingStepError, UserAlreadyExistsError, UserNotFoundError } from '../../index.js'
+import { AuthError, errorClasses, errorResponses, InsufficientRolesError, OAuthAccountAlreadyLinkedError, OnboardingStepError, UserAlreadyExistsError, UserNotFoundError } from '../../index.js'
 import { exampleOf, responsesOf } from '../../lib/http/response-docs.js'
 import { bearer, build, refused, server } from '../build.js'
 import { buildDocumented, codesOf, documentOf, operationOf, USER_CODES, type Response } from '../openapi/document.js'
@@ -114,6 +114,36 @@ t.test('every class has an example, which is what it sends', async t => {
       for (const name of Object.keys(headers)) t.ok(name.toLowerCase() in answer.headers, `${errorClass.name} sends ${name}`)
     }
   }
+})
+
+t.test('classes of the application\'s own have examples, whatever their constructors want', async t => {
+  class SeatTakenError extends OnboardingStepError { static override readonly code = 'SEAT_TAKEN' }
+  class OutOfStockError extends UserNotFoundError {
+    static override readonly code = 'OUT_OF_STOCK'
+    static override readonly detail = 'Out of stock'
+    constructor (item: { name: string }) {
+      super({ message: `${item.name.toUpperCase()} is out of stock` })
+    }
+  }
+  const app = await buildDocumented(t)
+  app.get('/x', { schema: { response: errorResponses(SeatTakenError, OutOfStockError) } }, handler)
+  const { responses } = await operationOf(app, '/x')
+  const example = (status: number, code: string) => responses[status]!.content!['application/json']!.examples[code]!.value
+  t.strictSame(example(404, 'OUT_OF_STOCK'), { status_code: 404, detail: 'Out of stock', extra: { code: 'OUT_OF_STOCK' } })
+  t.match(example(OnboardingStepError.statusCode, 'SEAT_TAKEN'), { extra: { code: 'SEAT_TAKEN', step_name: String } })
+})
+
+t.test('a status and a header of the application\'s own', async t => {
+  class ClosedError extends AuthError {
+    static override readonly statusCode = 499
+    static override readonly code = 'CLOSED'
+    protected override classHeaders () { return { 'x-opens-at': '9' } }
+  }
+  const app = await buildDocumented(t)
+  app.get('/x', { schema: { response: errorResponses(ClosedError) } }, handler)
+  const { description, headers } = (await operationOf(app, '/x')).responses[499]!
+  t.equal(description, 'Error: CLOSED')
+  t.strictSame(headers!['X-Opens-At'], { schema: { type: 'string' }, required: true })
 })
 
 t.test('a header is required where all refusals of the status have it', async t => {

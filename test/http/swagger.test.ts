@@ -5,7 +5,7 @@ import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { parse } from 'yaml'
 import authPlugin from '../../index.js'
 import { bearer, build, options, refused, server } from '../build.js'
-import { buildDocumented, codesOf, documentOf, operationOf, USER_CODES, VERSIONS, type Document } from '../openapi/document.js'
+import { buildDocumented, codesOf, documentOf, operationOf, USER_CODES, VERSIONS, type Document, type Operation } from '../openapi/document.js'
 
 const handler = async () => ({ ok: true })
 const ROLES = { ...USER_CODES, 403: ['INSUFFICIENT_ROLES'] }
@@ -66,7 +66,7 @@ t.test('a document asked for in an onReady hook that comes before ours is comple
   t.strictSame(early, app.swagger())
 })
 
-t.test("a document asked for too early fails as it does without us, and later comes out whole", async t => {
+t.test('a document asked for too early fails as it does without us, and later comes out whole', async t => {
   const app = await buildDocumented(t)
   const schema = { summary: 'mine' }
   app.get('/x', { preHandler: app.requireUser(), schema }, handler)
@@ -99,6 +99,19 @@ for (const [name, swaggerOptions, path] of transforms) {
     t.notMatch(JSON.stringify(document), MARK)
   })
 }
+
+t.test('what a transform takes out of the document stays out', async t => {
+  for (const transformObject of [
+    () => ({ openapi: '3.1.0', info: { title: 'No paths', version: '1' } }),
+    () => ({ openapi: '3.1.0', info: { title: 'Empty', version: '1' }, paths: { '/x': undefined, '/y': { get: undefined, summary: 'nothing here' } } })
+  ]) {
+    const app = await buildDocumented(t, {}, { transformObject: transformObject as never })
+    app.get('/x', { preHandler: app.requireUser() }, handler)
+    app.get('/y', { preHandler: app.requireUser() }, handler)
+    await app.ready()
+    t.strictSame(app.swagger(), transformObject())
+  }
+})
 
 t.test('a transform sees routes that nothing is said of as they are', async t => {
   const seen: unknown[] = []
@@ -146,6 +159,18 @@ t.test('one route for several methods', async t => {
   app.route({ method: ['GET', 'POST'], url: '/x', preHandler: app.requireRole('a'), handler })
   const { paths } = await documentOf(app)
   for (const method of ['get', 'post']) t.strictSame(codesOf(paths['/x']![method]!), ROLES, method)
+})
+
+t.test('a method that OpenAPI 3.2 keeps apart', async t => {
+  for (const version of ['3.1.0', '3.2.0']) {
+    const app = await buildDocumented(t, {}, { openapi: { openapi: version } })
+    app.addHttpMethod('PURGE')
+    app.route({ method: 'PURGE', url: '/x', preHandler: app.requireRole('a'), handler })
+    const item = (await documentOf(app)).paths['/x']! as Record<string, Operation> & { additionalOperations?: Record<string, Operation> }
+    const operation = item.purge ?? item.additionalOperations?.PURGE
+    t.strictSame(codesOf(operation!), ROLES, version)
+    t.strictSame(Object.keys(operation!), ['responses', 'security'])
+  }
 })
 
 t.test('hidden routes stay hidden', async t => {

@@ -5,8 +5,8 @@ import { build } from '../build.js'
 import type { AuthPluginOptions } from '../../index.js'
 
 export interface MediaType {
-  schema: { $ref?: string, oneOf?: Array<{ $ref: string }> }
-  examples: Record<string, { summary: string, value: { extra: Record<string, unknown> } & Record<string, unknown> }>
+  schema: { $ref?: string, anyOf?: Array<{ $ref: string }> }
+  examples: Record<string, { value: { extra: Record<string, unknown> } & Record<string, unknown> }>
 }
 
 export interface Response {

@@ -41,7 +41,7 @@ test('alg none against public keys', async (t) => {
 })
 
 test('alg missing, or not a string', async (t) => {
-  const values = [null, 0, 1, true, false, [], ['HS256'], {}, { toString: 'HS256' }]
+  const values: unknown[] = [null, 0, 1, true, false, [], ['HS256'], {}, { toString: 'HS256' }]
   await allRefused(t, await guarded(t), {
     missing: forge({ typ: 'JWT' }, claims()),
     ...Object.fromEntries(values.map((alg) => [JSON.stringify(alg), forge({ alg, typ: 'JWT' }, claims())]))
@@ -111,7 +111,7 @@ test('kid injection: a key id is a name to look up and nothing else', async (t) 
 })
 
 test('kid injection: longer than 512 characters, or not a string', async (t) => {
-  const values = ['x'.repeat(513), null, 0, 1, true, [], ['a'], {}, { toString: 'a' }]
+  const values: unknown[] = ['x'.repeat(513), null, 0, 1, true, [], ['a'], {}, { toString: 'a' }]
   await allRefused(t, await guarded(t), Object.fromEntries(values.map((kid) => [JSON.stringify(kid).slice(0, 20), forge({ ...JWT, kid }, claims())])), 'malformed')
 })
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { TokenError as LibraryError } from 'fast-jwt'
+import { TokenError as LibraryError, type TokenValidationErrorCode } from 'fast-jwt'
 import { test } from 'tap'
 import { AuthError, AuthUnavailableError, InvalidAuthorizationError, MissingTokenError, TokenExpiredError, TokenInvalidError, TokenRevokedError } from '../../index.js'
 import { fromLibrary } from '../../lib/token/library-errors.js'
@@ -67,7 +67,7 @@ test('every code of @fastify/jwt that is installed is mapped', (t) => {
 })
 
 test('no text of a library comes along', (t) => {
-  for (const code of [...Object.keys(FAST_JWT), ...Object.keys(FASTIFY_JWT)]) {
+  for (const code of [...Object.keys(FAST_JWT), ...Object.keys(FASTIFY_JWT)] as TokenValidationErrorCode[]) {
     const error = fromLibrary(new LibraryError(code, SECRET_TEXT, { payload: SECRET_TEXT, header: { alg: SECRET_TEXT } }))
     if (error === undefined) continue
     t.notMatch(JSON.stringify(error) + error.detail + error.message + JSON.stringify(error.headers) + JSON.stringify(error.context()), SECRET_TEXT, code)

@@ -144,6 +144,12 @@ test('rotation: two keys under one key id both verify', async (t) => {
   passed(t, await app.ask(signed({ alg: 'ES256', kid: 'same' }, claims(), b.privateKey)))
 })
 
+test('rotation: a key whose id is the word undefined is not the key of tokens without an id', async (t) => {
+  const [a, b] = [newKey('P-256'), newKey('P-256')]
+  const app = await guarded(t, { jwt: { secret: [pairOf(a, { kid: 'undefined' }), pairOf(b)] } })
+  passed(t, await app.ask(signed({ alg: 'ES256' }, claims(), b.privateKey)))
+})
+
 test('secrets and keys that cannot be meant are refused at start, and none of them is shown', async (t) => {
   const rsa = newKey('rsa')
   const ec = newKey('P-256')

@@ -142,7 +142,7 @@ test('rotation: a key id that is given to another key', async (t) => {
   pass(600)
   const [after] = await find('one')
   t.equal(after?.verify(es(two, 'one')).sub, 'user-1')
-  t.throws(() => after?.verify(es(one, 'one')), { reason: 'signature' })
+  t.throws(() => after?.verify(es(one, 'one')), new TokenInvalidError({ reason: 'signature' }))
 })
 
 test('removal: a key that left the set verifies nothing after maxAge', async (t) => {
@@ -510,7 +510,7 @@ test('bounded memory: made-up key ids leave nothing behind', async (t) => {
   await outcome('one')
   t.notOk(keys.find({ alg: 'ES256', kid: 'one' }) instanceof Promise, 'what is known is found at once')
   const kids = Array.from({ length: 2000 }, (_, index) => `made-up-${index}`)
-  for (const kid of kids) t.equal(await outcome(kid), 'unknown_key')
+  t.strictSame([...new Set(await Promise.all(kids.map(async (kid) => await outcome(kid))))], ['unknown_key'])
   for (const kid of kids) {
     const found = keys.find({ alg: 'ES256', kid })
     if (!(found instanceof Promise)) t.fail('a made-up key id was kept')

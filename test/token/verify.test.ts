@@ -5,7 +5,7 @@ import type { KeySource, VerificationKey } from '../../lib/token/key-source.js'
 import { localKeys } from '../../lib/token/local-keys.js'
 import { createTokenVerifier, type Issuer } from '../../lib/token/verify.js'
 import { audience, build, claims, encode, forge, issuer, secret, token } from '../build.js'
-import { allRefused, guard, guarded, passed, refusedAs, type Guarded } from '../guarded.js'
+import { allRefused, guard, guarded, passed, type Guarded } from '../guarded.js'
 import { jwkOf, newKey, pairOf, signature, signed } from '../keys.js'
 import { keyServer } from '../key-server.js'
 

@@ -1,0 +1,236 @@
+import type { FastifyInstance, FastifyServerOptions, RouteOptions } from 'fastify'
+import t, { type Test } from 'tap'
+import authPlugin, { authErrorHandler, AuthenticationError, ChallengeRequiredError, InsufficientRolesError, MissingTokenError, OAuthAccountAlreadyLinkedError, RateLimitError, securityContext, TokenError, UserAlreadyExistsError, UserNotFoundError, type AuthPluginOptions } from '../../index.js'
+import { bearer, build, options, refused, server } from '../build.js'
+import { logged } from '../log-lines.js'
+import { thrown } from '../thrown.js'
+
+type Handler = NonNullable<RouteOptions['errorHandler']>
+const own: Handler = (error, _request, reply) => { reply.code(499).send({ own: error.message }) }
+const throwing: Handler = (error) => { throw error }
+
+type Place = 'before' | 'after' | 'child' | 'route'
+
+/** An application with a handler of its own, and a route that throws one of our errors. */
+async function withHandler (t: Test, errorHandler: AuthPluginOptions['errorHandler'], place: Place, handler: Handler, serverOptions: FastifyServerOptions = {}): Promise<FastifyInstance> {
+  const app = server(t, serverOptions)
+  if (place === 'before') app.setErrorHandler(handler)
+  await app.register(authPlugin, { ...options, errorHandler })
+  if (place === 'after') app.setErrorHandler(handler)
+  await app.register(async (scope) => {
+    if (place === 'child') scope.setErrorHandler(handler)
+    const route = place === 'route' ? { errorHandler: handler } : {}
+    scope.get('/guard', { ...route, preHandler: app.requireUser() }, async () => 'in')
+    scope.get('/config', { ...route, config: { auth: true } }, async () => 'in')
+    scope.get('/thrown', route, async () => { throw new MissingTokenError() })
+    scope.get('/sent', route, (_request, reply) => { reply.send(new MissingTokenError()) })
+    scope.get('/context', route, async () => securityContext.require())
+    scope.get('/hook', { ...route, onSend: async (_request, reply) => { if (reply.statusCode === 200) throw new MissingTokenError() } }, async () => 'in')
+  })
+  return app
+}
+
+const urls = ['/guard', '/config', '/thrown', '/sent', '/context', '/hook']
+
+for (const place of ['before', 'after', 'child', 'route'] as const) {
+  for (const handler of [own, throwing]) {
+    const kind = handler === own ? 'answers' : 'throws on'
+    t.test(`errorHandler auth: our errors have our body beside a handler ${place} that ${kind}`, async (t) => {
+      for (const allowErrorHandlerOverride of [true, false]) {
+        const app = await withHandler(t, 'auth', place, handler, { allowErrorHandlerOverride })
+        for (const url of urls) refused(t, await app.inject(url), 401, 'MISSING_TOKEN')
+      }
+    })
+
+    t.test(`errorHandler false: our errors go to a handler ${place} that ${kind}`, async (t) => {
+      const app = await withHandler(t, false, place, handler)
+      for (const url of urls) {
+        const response = await app.inject(url)
+        if (handler === own) {
+          t.equal(response.statusCode, 499)
+          t.strictSame(response.json(), { own: 'Missing or invalid Authorization header' })
+        } else {
+          t.equal(response.statusCode, 401)
+          t.equal(response.headers['www-authenticate'], 'Bearer realm="api"')
+          t.strictSame(response.json(), { statusCode: 401, code: 'MISSING_TOKEN', error: 'Unauthorized', message: 'Missing or invalid Authorization header' })
+        }
+      }
+    })
+  }
+
+  t.test(`errorHandler all beside a handler ${place}`, async (t) => {
+    const app = await withHandler(t, 'all', place, own)
+    for (const url of urls) refused(t, await app.inject(url), 401, 'MISSING_TOKEN')
+  })
+}
+
+t.test('errorHandler all and a handler of the application, where Fastify allows one only', async (t) => {
+  await t.rejects(withHandler(t, 'all', 'before', own, { allowErrorHandlerOverride: false }), { code: 'FST_ERR_ERROR_HANDLER_ALREADY_SET' })
+  await t.rejects(withHandler(t, 'all', 'after', own, { allowErrorHandlerOverride: false }), { code: 'FST_ERR_ERROR_HANDLER_ALREADY_SET' })
+  for (const place of ['child', 'route'] as const) {
+    const app = await withHandler(t, 'all', place, own, { allowErrorHandlerOverride: false })
+    refused(t, await app.inject('/guard'), 401, 'MISSING_TOKEN')
+  }
+})
+
+t.test('errorHandler auth takes no root handler: the application may set its own, even where Fastify allows one only', async (t) => {
+  const app = await build(t, {}, { allowErrorHandlerOverride: false })
+  t.doesNotThrow(() => app.setErrorHandler(own))
+  t.doesNotThrow(() => app.setNotFoundHandler(async () => 'nothing'))
+})
+
+t.test('errorHandler auth does not touch the handler of a route that has one', async (t) => {
+  const app = await build(t)
+  const seen: unknown[] = []
+  app.get('/', {
+    preHandler: app.requireUser(),
+    errorHandler (error, _request, reply) {
+      seen.push(error.message)
+      reply.code(499).send('own')
+    }
+  }, async () => { throw new Error('foreign') })
+  refused(t, await app.inject('/'), 401, 'MISSING_TOKEN')
+  t.strictSame(seen, [])
+  t.equal((await app.inject({ url: '/', headers: bearer() })).body, 'own')
+  t.strictSame(seen, ['foreign'])
+})
+
+t.test('errors of this package that a handler throws are answered with status, body and headers of their class', async (t) => {
+  const app = await build(t)
+  const errors: Record<string, () => unknown> = {
+    exists: () => new UserAlreadyExistsError({ identifier: { type: 'email', value: 'admin@example.com' } }),
+    roles: () => new InsufficientRolesError({ requiredRoles: new Set(['admin', 'billing']), userRoles: new Set(['support']), requireAll: true }),
+    rate: () => new RateLimitError({ retryAfter: 30 }),
+    linked: () => new OAuthAccountAlreadyLinkedError({ provider: 'google', accountId: 'g-1', existingUserId: 'u-2' }),
+    unknown: () => new UserNotFoundError({ userId: 'u-3' }),
+    plain: () => new AuthenticationError({ code: 'SESSION_LAPSED', detail: 'The session has lapsed', message: 'idle for u-4', headers: { 'X-Hint': 'refresh' } })
+  }
+  for (const [name, make] of Object.entries(errors)) app.get(`/${name}`, async () => { throw make() })
+  const body = async (name: string) => (await app.inject(`/${name}`)).body
+  t.equal(await body('exists'), '{"status_code":400,"detail":"A user with the provided credentials already exists.","extra":{"code":"USER_ALREADY_EXISTS"}}')
+  t.equal(await body('roles'), '{"status_code":403,"detail":"The authenticated user does not have all of the required roles.","extra":{"code":"INSUFFICIENT_ROLES"}}')
+  t.equal(await body('rate'), '{"status_code":429,"detail":"Too many attempts. Try again later.","extra":{"code":"RATE_LIMITED","retry_after":30}}')
+  t.equal((await app.inject('/rate')).headers['retry-after'], '30')
+  t.notMatch(await body('linked'), /google|g-1|u-2/)
+  t.equal(await body('unknown'), '{"status_code":404,"detail":"User not found","extra":{"code":"USER_NOT_FOUND"}}')
+  const plain = await app.inject('/plain')
+  refused(t, plain, 401, 'SESSION_LAPSED', 'The session has lapsed')
+  t.equal(plain.headers['x-hint'], 'refresh')
+  t.notMatch(plain.body, /idle|u-4/)
+})
+
+t.test('the body does not depend on what the reply was prepared for', async (t) => {
+  const app = await build(t)
+  app.get('/', {
+    schema: { response: { 200: { type: 'string' }, 401: { type: 'object', properties: { mine: { type: 'string' } }, required: ['mine'] }, '4xx': { type: 'object', required: ['x'] }, default: { type: 'object', required: ['y'] } } },
+    onRequest: async (_request, reply) => { reply.code(201).type('text/plain').header('vary', 'Origin').header('cache-control', 'max-age=3600').header('content-length', '3').serializer(() => 'mine') },
+    preHandler: app.requireUser(),
+    preSerialization: async (_request, _reply, payload) => ({ data: payload })
+  }, async () => 'in')
+  const response = await app.inject('/')
+  refused(t, response, 401, 'MISSING_TOKEN')
+  t.equal(response.headers.vary, 'Origin, Accept')
+  t.equal(response.headers['content-length'], String(Buffer.byteLength(response.body)))
+})
+
+t.test('a reply serializer of the application does not write our bodies', async (t) => {
+  const app = await build(t)
+  app.setReplySerializer(() => 'enveloped')
+  app.get('/', { preHandler: app.requireUser() }, async () => ({}))
+  refused(t, await app.inject('/'), 401, 'MISSING_TOKEN')
+  t.equal((await app.inject({ url: '/', headers: bearer() })).body, 'enveloped')
+})
+
+t.test('onError hooks hear of a refusal once', async (t) => {
+  for (const errorHandler of ['auth', 'all', false] as const) {
+    const app = await build(t, { errorHandler })
+    const heard: unknown[] = []
+    app.addHook('onError', async (_request, _reply, error) => { heard.push(error) })
+    app.get('/', { preHandler: app.requireUser() }, async () => 'in')
+    await app.inject('/')
+    t.equal(heard.length, 1)
+    t.ok(heard[0] instanceof MissingTokenError)
+  }
+})
+
+t.test('problem+json for those who ask', async (t) => {
+  const app = await build(t)
+  app.get('/', { preHandler: app.requireAllScopes('read') }, async () => 'in')
+  const response = await app.inject({ url: '/', headers: { accept: 'application/problem+json', ...bearer() } })
+  t.equal(response.statusCode, 403)
+  t.equal(response.headers['content-type'], 'application/problem+json; charset=utf-8')
+  t.strictSame(response.json(), { type: 'about:blank', title: 'Forbidden', status: 403, detail: 'The authenticated user does not have all of the required scopes.', code: 'INSUFFICIENT_SCOPE', required_scopes: ['read'] })
+})
+
+t.test('authErrorHandler in a handler of the application, as the README shows it', async (t) => {
+  const app = await build(t, { errorHandler: false })
+  app.setErrorHandler((error, request, reply) => {
+    if (error instanceof TokenError) return reply.code(error.statusCode).headers(error.headers).send({ error: 'token_error', message: error.detail })
+    return authErrorHandler(error, request, reply)
+  })
+  app.get('/', { preHandler: app.requireRole('admin') }, async () => { throw Object.assign(new Error('foreign'), { statusCode: 418 }) })
+  const missing = await app.inject('/')
+  t.equal(missing.statusCode, 401)
+  t.strictSame(missing.json(), { error: 'token_error', message: 'Missing or invalid Authorization header' })
+  t.equal(missing.headers['www-authenticate'], 'Bearer realm="api"')
+  refused(t, await app.inject({ url: '/', headers: bearer() }), 403, 'INSUFFICIENT_ROLES')
+  t.strictSame((await app.inject({ url: '/', headers: bearer({ role: 'admin' }) })).json(), { statusCode: 418, error: "I'm a Teapot", message: 'foreign' })
+})
+
+t.test('authErrorHandler as the only handler, with detail, expose and logLevel of the plugin', async (t) => {
+  const { lines, serverOptions } = logged()
+  const app = await build(t, { errorHandler: false, logLevel: 'warn', detail: () => 'Kein Zutritt' }, serverOptions)
+  app.setErrorHandler(authErrorHandler)
+  app.get('/', { preHandler: app.requireUser() }, async () => 'in')
+  refused(t, await app.inject('/'), 401, 'MISSING_TOKEN', 'Kein Zutritt')
+  t.ok(lines.some(({ level, msg }) => level === 40 && msg === 'Missing or invalid Authorization header'))
+})
+
+t.test('authErrorHandler in an application without the plugin', async (t) => {
+  const app = server(t)
+  app.setErrorHandler(authErrorHandler)
+  app.get('/', async () => { throw new MissingTokenError() })
+  refused(t, await app.inject('/'), 401, 'MISSING_TOKEN')
+})
+
+t.test('authErrorHandler never answers 2xx for what was thrown, and shows Errors as Fastify does', async (t) => {
+  const plain = server(t)
+  const app = server(t)
+  app.setErrorHandler(authErrorHandler)
+  for (const [name, make] of Object.entries(thrown)) {
+    for (const instance of [plain, app]) instance.get(`/${encodeURIComponent(name)}`, async () => { throw make() })
+  }
+  for (const [name, make] of Object.entries(thrown)) {
+    const url = `/${encodeURIComponent(encodeURIComponent(name))}`
+    const response = await app.inject(url)
+    t.ok(response.statusCode >= 400, `${name}: ${response.statusCode}`)
+    if (make() instanceof Error) t.equal(response.body, (await plain.inject(url)).body, name)
+  }
+})
+
+t.test('ChallengeRequiredError is no refusal: unanswered, it is a fault', async (t) => {
+  const app = await build(t, { errorHandler: 'all' })
+  app.get('/', async () => { throw new ChallengeRequiredError({ challengeName: 'TOTP', session: 'secret session' }) })
+  const response = await app.inject('/')
+  t.equal(response.statusCode, 500)
+  t.equal(response.body, '{"status_code":500,"detail":"Internal server error","extra":{"code":"INTERNAL_ERROR"}}')
+})
+
+t.test('whatever the role resolver throws, the caller gets 503 and nothing of it', async (t) => {
+  for (const errorHandler of ['auth', 'all'] as const) {
+    for (const [name, make] of Object.entries(thrown)) {
+      for (const asynchronous of [false, true]) {
+        const app = await build(t, { errorHandler, roles: () => { if (asynchronous) return Promise.reject(make()); throw make() } })
+        let ran = 0
+        app.get('/', { config: { auth: true } }, async () => { ran++; return 'in' })
+        app.get('/optional', { preHandler: app.optionalUser() }, async () => { ran++; return 'in' })
+        for (const url of ['/', '/optional']) {
+          const response = await app.inject({ url, headers: bearer() })
+          t.equal(response.body, '{"status_code":503,"detail":"Authentication is temporarily unavailable.","extra":{"code":"AUTH_UNAVAILABLE","retry_after":5}}', name)
+          t.equal(response.headers['retry-after'], '5')
+        }
+        t.equal(ran, 0)
+      }
+    }
+  }
+})
