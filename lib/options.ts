@@ -221,9 +221,9 @@ function issuersOf (options: AuthPluginOptions): readonly IssuerOptions[] {
 }
 
 function readIssuer ({ issuer, audience, jwt, roles }: IssuerOptions, prefix: string): { trusted: TrustedIssuer, jwt: FastifyJwtOptions } {
-  const audiences = typeof audience === 'string' ? [audience] : audience
+  const audiences = typeof audience === 'string' ? [audience] : [...audience]
   const clockTolerance = jwt.clockTolerance ?? 0
-  const rules = { issuer, audience: audiences, clockTolerance, tokenUse: jwt.tokenUse ?? ['access' as const] }
+  const rules = { issuer, audience: audiences, clockTolerance, tokenUse: [...jwt.tokenUse ?? ['access' as const]] }
   if ((jwt.secret === undefined) === (jwt.jwksUrl === undefined)) {
     throw refuse(`${prefix}jwt`, 'needs exactly one of secret and jwksUrl')
   }

@@ -4,7 +4,7 @@ import { connect, type AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { InsufficientGroupsError, InsufficientRolesError, InsufficientScopeError, MissingTokenError, securityContext } from '../index.js'
 import { bearer, build, refused, token } from './build.js'
 
@@ -123,7 +123,7 @@ t.test('the context stays across the parsing of a large body that comes in piece
     const response = await fetch(`http://127.0.0.1:${(app.server.address() as AddressInfo).port}/`, {
       method: 'POST',
       headers: { ...bearer({ sub: 'ann' }), 'content-type': type },
-      body: Readable.toWeb(Readable.from(body.match(/.{1,50000}/g) as string[], { objectMode: false })) as BodyInit,
+      body: Readable.toWeb(Readable.from(body.match(/.{1,50000}/g) as string[], { objectMode: false })) as RequestInit['body'],
       duplex: 'half'
     } as RequestInit)
     t.equal((await response.json() as { size: number }).size, body.length)
@@ -250,7 +250,7 @@ t.test('all verbs, for a user', async (t) => {
   t.equal((await app.inject({ url: '/', headers: bearer({ roles: ['editor', 'author'], groups: ['staff', 'night'], scope: 'read write' }) })).body, 'looked')
 })
 
-function verbsOfStrangers (t: { equal: typeof import('tap').equal, strictSame: typeof import('tap').strictSame, throws: typeof import('tap').throws }): void {
+function verbsOfStrangers (t: Test): void {
   t.equal(securityContext.get(), null)
   t.strictSame([securityContext.roles(), securityContext.groups(), securityContext.scopes()], [[], [], []])
   t.strictSame([securityContext.hasRole('a'), securityContext.hasGroup('a'), securityContext.hasScope('a')], [false, false, false])
@@ -308,7 +308,7 @@ t.test('two applications in one process, one inside the other, keep their users 
   t.strictSame((await outer.inject({ url: '/', headers: bearer({ sub: 'ann' }) })).json(), ['ann', 'nobody', 'bob'])
 })
 
-t.test('listeners on the raw stream of a body run in the request\'s context, once bound to it', async (t) => {
+t.test('a handler that reads its body as a stream keeps the context', async (t) => {
   const app = await build(t)
   app.addContentTypeParser('application/octet-stream', (_request, payload, done) => { done(null, payload) })
   app.post('/', { config: { auth: true } }, async (request) => {

@@ -2,9 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
 import { createRequire } from 'node:module'
-
-import { resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { relative, resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { measureMemory } from './memory.js'
 import { canPin } from './process.js'
@@ -28,7 +27,7 @@ const HELP = `npm run bench:verify -- [options]
   --quick           a look: 3 rounds of 3000 requests after 6000, 60000 for memory
   --other DIR       measures another build of this package beside this one, in the same rounds
   --profile DIR     CPU profiles of all servers, to open in a browser's developer tools
-  --out FILE        raw results (results/<date>.json; with --quick none)`
+  --out FILE        raw results (benchmarks/results/<date>.json; with --quick none)`
 
 const options = readOptions()
 const root = new URL('../..', import.meta.url)
@@ -142,7 +141,7 @@ function save (results, goals) {
   mkdirSync(folder, { recursive: true })
   const date = new Date().toISOString()
   const { only, rounds, requests, warmUp, connections, memory, routes } = options
-  const file = new URL(options.out ?? `${date.slice(0, 16).replace(':', '')}.json`, folder)
+  const file = options.out === undefined ? new URL(`${date.slice(0, 16).replace(':', '')}.json`, folder) : pathToFileURL(resolve(options.out))
   writeFileSync(file, `${JSON.stringify({
     date,
     node: process.version,
@@ -156,5 +155,5 @@ function save (results, goals) {
     goals,
     results
   }, null, 1)}\n`)
-  console.log(`Raw results: ${file.pathname.slice(root.pathname.length)}`)
+  console.log(`Raw results: ${relative(process.cwd(), fileURLToPath(file))}`)
 }

@@ -5,7 +5,7 @@ import { TokenInvalidError } from '../errors/authentication.js'
 import { systemClock } from '../clock.js'
 import { parseHeader, readHeader, type TokenHeader } from '../token/compact.js'
 import { checkClaims, type ClaimRules } from '../token/claims.js'
-import type { KeySource, RawClaims } from '../token/key-source.js'
+import type { KeySource, RawClaims, VerificationKey } from '../token/key-source.js'
 import type { SigningKey } from '../token/local-keys.js'
 import type { Authenticator } from './authenticate.js'
 import { bearerToken } from './bearer.js'
@@ -68,10 +68,11 @@ export async function registerFastifyJwt (instance: FastifyInstance, options: Fa
 
 function pluginOptions ({ rules, keys, signing, accessTokenTtl, maxTokenLength }: FastifyJwtOptions): Record<string, unknown> {
   // Called with a request by `jwtVerify`, with a decoded token by `app.jwt.verify`.
-  async function findKey (source: FastifyRequest | DecodedToken): Promise<string | undefined> {
+  async function findKey (source: FastifyRequest | DecodedToken): Promise<string> {
     const header = 'header' in source ? readDecoded(source) : parseHeader(bearerToken(source), maxTokenLength)
-    const [key] = await keys.find(header)
-    if (key === undefined) throw new TokenInvalidError({ reason: keys.algorithms.has(header.alg) ? 'unknown_key' : 'algorithm' })
+    if (!keys.algorithms.has(header.alg)) throw new TokenInvalidError({ reason: 'algorithm' })
+    // Never undefined: the library would then take this function for the key.
+    const [key] = await keys.find(header) as readonly [VerificationKey]
     return key.material
   }
   // Nobody else makes our checks for `app.jwt.verify`.

@@ -1,7 +1,6 @@
 import { KeyObject, type webcrypto } from 'node:crypto'
 import { createLocalJWKSet, createRemoteJWKSet, customFetch, errors, type JSONWebKeySet } from 'jose'
 import type { Clock } from '../clock.js'
-import { AuthError } from '../errors/auth-error.js'
 import { TokenInvalidError } from '../errors/authentication.js'
 import { AuthUnavailableError } from '../errors/operation.js'
 import { readLimited } from './read-limited.js'
@@ -65,8 +64,6 @@ export function remoteKeys (options: RemoteKeysOptions): KeySource {
     } catch (cause) {
       failure = cause
       throw unavailable()
-    } finally {
-      pending = undefined
     }
   }
 
@@ -81,7 +78,7 @@ export function remoteKeys (options: RemoteKeysOptions): KeySource {
 
   // Single flight: whoever comes while a fetch is under way waits for that one.
   async function fetchOnce (): Promise<KeySet> {
-    pending ??= load()
+    pending ??= load().finally(() => { pending = undefined })
     return await pending
   }
 
@@ -91,8 +88,8 @@ export function remoteKeys (options: RemoteKeysOptions): KeySource {
     if (pending !== undefined || failure === undefined || cooldownLeft() <= 0) {
       try {
         return await fetchOnce()
-      } catch (error) {
-        if (!(error instanceof AuthUnavailableError)) throw error
+      } catch {
+        // Unavailable; the last set may serve a while longer.
       }
     }
     if (last !== undefined && clock() < last.fetchedAt + maxAge + options.staleFor * 1000) return last
@@ -150,7 +147,6 @@ async function selectKeys (set: KeySet, { alg, kid }: TokenHeader): Promise<read
       return keys
     }
     // A broken member of the set verifies nothing; the others go on doing so.
-    if (error instanceof AuthError) throw error
     return []
   }
 }

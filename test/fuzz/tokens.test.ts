@@ -41,10 +41,10 @@ const change: fc.Arbitrary<Change> = fc.oneof(
   fc.tuple(fc.nat(3), segment).map(([index, other]): Change => (text) => text.split('.').with(Math.min(index, text.split('.').length - 1), other).join('.')),
   fc.nat(3).map((index): Change => (text) => text.split('.').filter((_, number) => number !== index).join('.')),
   fc.tuple(fc.nat(2), fc.nat(2)).map(([from, to]): Change => (text) => { const parts = text.split('.'); return parts.with(Math.min(from, parts.length - 1), parts[to] ?? '').join('.') }),
-  { weight: 4, arbitrary: fc.tuple(fc.nat(2), position, fc.integer({ min: 1, max: 255 })).map(([index, where, bits]): Change => (text) => flipped(text, index, where, bits)) },
+  { weight: 20, arbitrary: fc.tuple(fc.nat(2), position, fc.integer({ min: 1, max: 255 })).map(([index, where, bits]): Change => (text) => flipped(text, index, where, bits)) },
   fc.constantFrom<Change>((text) => text.toLowerCase(), (text) => text.toUpperCase(), (text) => text + text, (text) => [...text].reverse().join(''), (text) => `${text}.`, (text) => Buffer.from(text).toString('base64url'))
 )
-const changed = fc.tuple(fc.constantFrom(...algorithms), fc.constantFrom(...algorithms), fc.array(change, { minLength: 1, maxLength: 4 }))
+const changed = fc.tuple(fc.constantFrom(...algorithms), fc.constantFrom(...algorithms), fc.array(change, { minLength: 1, maxLength: 3 }))
   .map(([verifier, source, changes]) => ({ verifier, text: changes.reduce((text, apply) => apply(text), good[source]) }))
 
 test('a changed token never passes, whatever is changed in it', async (t) => {

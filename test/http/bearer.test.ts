@@ -2,7 +2,7 @@ import { connect } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { test } from 'tap'
-import { AuthError, type User } from '../../index.js'
+import type { User } from '../../index.js'
 import { bearerToken } from '../../lib/http/bearer.js'
 import { token } from '../build.js'
 import { bodyOf, guarded, passed, refusalOf, refusedAs } from '../guarded.js'
@@ -238,7 +238,7 @@ test('reading a header takes linear time, whatever it holds (ReDoS)', async (t) 
   // Quadratic behaviour would need minutes for one of these; the bound is for slow machines.
   for (const [what, authorization] of Object.entries(inputs)) {
     const start = process.cpuUsage()
-    t.throws(() => bearerToken({ headers: { authorization }, raw: { rawHeaders: ['Authorization', authorization] } }), AuthError, what)
+    t.throws(() => bearerToken({ headers: { authorization }, raw: { rawHeaders: ['Authorization', authorization] } }), /Invalid|Missing/, what)
     const { user } = process.cpuUsage(start)
     t.ok(user < 2_000_000, `${what} in ${user} µs`)
   }

@@ -232,7 +232,7 @@ t.test('a foreign 401 or 403 on a documented route is not written by our schemas
 t.test('YAML says what JSON says, without anchors', async t => {
   const app = await buildDocumented(t)
   app.get('/x', { preHandler: app.requireRole('a') }, handler)
-  app.get('/y', { preHandler: app.requireRole('a') }, handler)
+  app.route({ method: ['GET', 'PUT'], url: '/y', preHandler: app.requireRole('a'), handler })
   await app.ready()
   const text = app.swagger({ yaml: true })
   t.strictSame(parse(text), JSON.parse(JSON.stringify(app.swagger())))

@@ -1,6 +1,7 @@
+import { createPublicKey, createSecretKey, generateKeyPairSync } from 'node:crypto'
 import { test } from 'tap'
 import { validateOptions, type JwtOptions } from '../../index.js'
-import { localKeys, thumbprint } from '../../lib/token/local-keys.js'
+import { keyAlgorithms, localKeys, thumbprint } from '../../lib/token/local-keys.js'
 import { audience, build, claims, forge, issuer, secret } from '../build.js'
 import { allRefused, guard, guarded, passed, refusedAs } from '../guarded.js'
 import { ALGORITHMS, encrypted, jwkOf, newKey, pairOf, signature, signed, type KeyKind } from '../keys.js'
@@ -196,6 +197,33 @@ test('secrets and keys that cannot be meant are refused at start, and none of th
       t.notMatch(message, /hunter2|PRIVATE|open sesame/, what)
     }
   }
+})
+
+test('Curveball (CVE-2020-0601): a key on P-256 with a generator of its own is refused', (t) => {
+  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256', paramEncoding: 'explicit' })
+  const generator = Buffer.from('046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c2964fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5', 'hex')
+  const der = publicKey.export({ format: 'der', type: 'spki' })
+  // With the public point as generator, everybody knows the private key: it is 1.
+  der.copy(der, der.indexOf(generator), der.length - generator.length)
+  const forged = createPublicKey({ key: der, format: 'der', type: 'spki' })
+  t.equal(keyAlgorithms(forged), undefined)
+  t.throws(() => localKeys([{ public: forged.export({ format: 'pem', type: 'spki' }).toString() }], undefined), { code: 'CONFIGURATION_ERROR', option: 'jwt.secret.public' })
+  t.end()
+})
+
+test('no key is found for an algorithm that is not served', (t) => {
+  t.strictSame(localKeys([secret], undefined).find({ alg: 'none', kid: undefined }), [])
+  t.end()
+})
+
+test('a symmetric key serves no public-key algorithm', (t) => {
+  t.equal(keyAlgorithms(createSecretKey(Buffer.alloc(64, 1))), undefined)
+  t.end()
+})
+
+test('an empty allow-list allows nothing', (t) => {
+  t.throws(() => localKeys([secret], []), { code: 'CONFIGURATION_ERROR', option: 'jwt.algorithms' })
+  t.end()
 })
 
 test('register() refuses what validateOptions() refuses', async (t) => {

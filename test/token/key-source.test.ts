@@ -1,0 +1,34 @@
+import { test } from 'tap'
+import { TokenInvalidError } from '../../index.js'
+import { verificationKey } from '../../lib/token/key-source.js'
+import { claims, forge, secret, token } from '../build.js'
+import { newKey, signed } from '../keys.js'
+
+test('a verification key checks the signature and no claim', (t) => {
+  const { verify } = verificationKey(secret, ['HS256'])
+  t.match(verify(token({ exp: 1, nbf: 9_999_999_999, iss: 'anybody' })), { exp: 1, iss: 'anybody' })
+  t.throws(() => verify(forge({ alg: 'HS256' }, claims(), 'another secret of thirty-two bytes!!')), new TokenInvalidError({ reason: 'signature' }))
+  t.end()
+})
+
+test('a verification key serves the algorithms it was prepared for', (t) => {
+  const key = newKey('rsa')
+  const { verify } = verificationKey(key.pem.public, ['RS256'])
+  t.match(verify(signed({ alg: 'RS256' }, claims(), key.privateKey)), { sub: 'user-1' })
+  t.throws(() => verify(signed({ alg: 'RS512' }, claims(), key.privateKey)), new TokenInvalidError({ reason: 'algorithm' }))
+  t.throws(() => verify(signed({ alg: 'HS256' }, claims(), key.pem.public)), new TokenInvalidError({ reason: 'algorithm' }))
+  t.end()
+})
+
+test('a key that does not fit its algorithms is refused when it is prepared', (t) => {
+  t.throws(() => verificationKey(newKey('P-256').pem.public, ['RS256']))
+  t.throws(() => verificationKey('', ['HS256']))
+  t.end()
+})
+
+test('a fault that is no refusal of the library is thrown on as it is', (t) => {
+  const fault = new RangeError('out of order')
+  const broken = Object.assign(Buffer.from('x'), { toString () { throw fault } })
+  t.throws(() => verificationKey(secret, ['HS256']).verify(broken as unknown as string), fault)
+  t.end()
+})
