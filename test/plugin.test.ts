@@ -204,12 +204,17 @@ t.test('roles come from the resolver, which sees the claims; anything but a list
 })
 
 t.test('a shared cache of verified tokens does not share what requests make of their users', async (t) => {
-  const app = await build(t, { jwt: { secret, cache: 10 } })
-  app.get('/', { preHandler: app.requireUser() }, async (request) => {
-    const first = (request as { mark?: string }).mark
-    ;(request as { mark?: string }).mark = 'seen'
-    return { first, frozen: Object.isFrozen(request.user) && Object.isFrozen(request.user?.claims) }
-  })
-  const headers = { authorization: `Bearer ${token({ exp: now() + 60 })}` }
-  for (let call = 0; call < 2; call++) t.strictSame((await app.inject({ url: '/', headers })).json(), { frozen: true })
+  for (const cache of [true, 10]) {
+    const users = new Set<unknown>()
+    const app = await build(t, { jwt: { secret, cache } })
+    app.get('/', { preHandler: app.requireUser() }, async (request) => {
+      users.add(request.user)
+      const before = (request as { mark?: string }).mark
+      ;(request as { mark?: string }).mark = 'seen'
+      return { before, frozen: Object.isFrozen(request.user) && Object.isFrozen(request.user?.claims) }
+    })
+    const headers = { authorization: `Bearer ${token({ exp: now() + 60 })}` }
+    for (let call = 0; call < 2; call++) t.strictSame((await app.inject({ url: '/', headers })).json(), { frozen: true })
+    t.equal(users.size, 2)
+  }
 })

@@ -234,3 +234,48 @@ t.test('whatever the role resolver throws, the caller gets 503 and nothing of it
     }
   }
 })
+
+/** Two routes that the plugin never saw, and a not-found handler, all throwing an error with a private message. */
+async function unseen (t: Test, errorHandler: AuthPluginOptions['errorHandler']): Promise<FastifyInstance> {
+  const app = server(t)
+  const fail = async () => { throw new OAuthAccountAlreadyLinkedError({ provider: 'google', accountId: 'g-1', existingUserId: 'u-2' }) }
+  app.get('/early', fail)
+  app.register(async (scope) => { scope.get('/child', fail) })
+  app.register(authPlugin, { ...options, errorHandler })
+  app.register(async (scope) => { scope.setNotFoundHandler(fail) }, { prefix: '/none' })
+  return app
+}
+
+t.test('errors on routes that the plugin never saw keep their status, and their private message to themselves', async (t) => {
+  for (const errorHandler of ['auth', 'all'] as const) {
+    const app = await unseen(t, errorHandler)
+    for (const url of ['/early', '/child', '/none/such']) {
+      const response = await app.inject(url)
+      t.equal(response.statusCode, 400)
+      t.match(response.body, /already linked to another user/)
+      t.notMatch(response.body, /google|g-1|u-2/)
+      t.equal(response.headers['cache-control'], 'no-store')
+    }
+  }
+  refused(t, await (await unseen(t, 'all')).inject('/none/such'), 400, 'OAUTH_ACCOUNT_ALREADY_LINKED')
+})
+
+t.test('a fault inside a guard refuses with a constant body, and is logged', async (t) => {
+  for (const errorHandler of ['auth', 'all', false] as const) {
+    const { lines, serverOptions } = logged()
+    const app = await build(t, { errorHandler }, serverOptions)
+    app.addHook('onRequest', async (request) => {
+      Object.defineProperty(request.raw, 'rawHeaders', { get () { throw new Error('c4n4ry') } })
+    })
+    let ran = 0
+    app.get('/user', { preHandler: app.requireUser() }, async () => { ran++; return 'in' })
+    app.get('/optional', { config: { auth: { optional: true } } }, async () => { ran++; return 'in' })
+    for (const url of ['/user', '/optional']) {
+      const response = await app.inject({ url, headers: bearer() })
+      t.equal(response.statusCode, 500)
+      if (errorHandler !== false) t.equal(response.body, '{"status_code":500,"detail":"Internal server error","extra":{"code":"INTERNAL_ERROR"}}')
+    }
+    t.equal(ran, 0)
+    t.ok(lines.some(({ level, err }) => level === 50 && (err as { message?: string }).message === 'c4n4ry'))
+  }
+})

@@ -153,7 +153,8 @@ t.test('failures of validators other than ajv are told without their words', asy
   const failures: unknown[] = [
     [{ message: 'c4n4ry', path: ['c4n4ry'] }],
     [{ keyword: 'custom', schemaPath: '#/c4n4ry', message: 'c4n4ry', instancePath: '/c4n4ry', params: {} }],
-    [null], ['c4n4ry'], [42]
+    [null], ['c4n4ry'], [42],
+    [{ keyword: 'type', schemaPath: 5, message: 'c4n4ry' }]
   ]
   for (const [index, validation] of failures.entries()) {
     app.get(`/${index}`, async () => { throw Object.assign(new Error('c4n4ry'), { statusCode: 400, validation, validationContext: 'c4n4ry' }) })
@@ -163,6 +164,18 @@ t.test('failures of validators other than ajv are told without their words', asy
     t.equal(response.statusCode, 400)
     t.strictSame(response.json(), { status_code: 400, detail: 'The request is invalid.', extra: { code: 'REQUEST_INVALID', errors: [{ path: 'request', message: 'is invalid' }] } })
   }
+})
+
+t.test('a rule that failed without a message', async (t) => {
+  const app = await all(t)
+  app.get('/', async () => { throw Object.assign(new Error('x'), { statusCode: 400, validation: [{ keyword: 'type', schemaPath: '#/properties/a/type' }], validationContext: 'body' }) })
+  t.strictSame((await app.inject('/')).json().extra.errors, [{ path: 'body/properties/a', message: 'is invalid' }])
+})
+
+t.test('a status that has no name', async (t) => {
+  const app = await all(t)
+  app.get('/', async () => { throw Object.assign(new Error('c4n4ry'), { statusCode: 499 }) })
+  t.equal((await app.inject('/')).body, '{"status_code":499,"detail":"Error","extra":{"code":"ERROR"}}')
 })
 
 t.test('a validator of the application that answers an error, or throws', async (t) => {

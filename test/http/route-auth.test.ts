@@ -223,3 +223,12 @@ t.test('a guard in preValidation refuses before the body is validated', async (t
   refused(t, await app.inject({ method: 'POST', url: '/', payload: {}, headers: bearer() }), 403, 'INSUFFICIENT_ROLES')
   t.equal((await app.inject({ method: 'POST', url: '/', payload: { name: 'x' }, headers: bearer({ role: 'admin' }) })).body, 'in')
 })
+
+t.test('hooks that are no functions are left to Fastify to refuse', async (t) => {
+  for (const hook of ['requireUser', 42, { user: true }]) {
+    const app = await build(t)
+    t.throws(() => app.route({ method: 'GET', url: '/', handler: async () => 'in', preHandler: hook as never }), { code: 'FST_ERR_HOOK_INVALID_HANDLER' })
+    app.addHook('onRequest', hook as never)
+    await t.rejects(async () => { await app.ready() }, { code: 'FST_ERR_HOOK_INVALID_HANDLER' })
+  }
+})

@@ -94,7 +94,7 @@ t.test('URLs that cannot be decoded, over a real connection', async (t) => {
 t.test('nothing is written to a connection that is gone', async (t) => {
   const calls: string[] = []
   const socket = (state: object) => ({ destroyed: false, writable: true, write: () => { calls.push('write') }, destroy: () => { calls.push('destroy') }, ...state }) as unknown as Socket
-  const answer = (code: string, state: object = {}) => {
+  const answer = (code: string | undefined, state: object = {}) => {
     calls.length = 0
     authServerOptions.clientErrorHandler(Object.assign(new Error('parse error'), { code }), socket(state))
     return [...calls]
@@ -103,6 +103,7 @@ t.test('nothing is written to a connection that is gone', async (t) => {
   t.strictSame(answer('HPE_INVALID_METHOD', { destroyed: true }), [])
   t.strictSame(answer('HPE_INVALID_METHOD', { writable: false }), ['destroy'])
   t.strictSame(answer('HPE_INVALID_METHOD'), ['write', 'destroy'])
+  t.strictSame(answer(undefined), ['write', 'destroy'])
 })
 
 t.test('the options serve an application without the plugin too', async (t) => {
