@@ -10,8 +10,12 @@ export function hasAll (held: readonly string[], wanted: readonly string[]): boo
 
 /** The strings of a claim that should be a list of names, each once. Anything else counts as no names. */
 export function names (value: unknown): readonly string[] {
-  if (!Array.isArray(value)) return NONE
-  return Object.freeze([...new Set(value.filter((name): name is string => typeof name === 'string' && name !== ''))])
+  if (!Array.isArray(value) || value.length === 0) return NONE
+  const found = new Set<string>()
+  for (const name of value) {
+    if (typeof name === 'string' && name !== '') found.add(name)
+  }
+  return Object.freeze([...found])
 }
 
 const NONE: readonly string[] = Object.freeze([])

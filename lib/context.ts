@@ -94,49 +94,56 @@ export const securityContext = {
 
   /** The user, who has at least one of these roles. Throws {@link MissingTokenError} (401) or {@link InsufficientRolesError} (403). */
   requireRole (...roles: Role[]): User {
-    return checkRoles(securityContext.require(), roles, false)
+    return acting((user) => missingRoles(user, roles, false))
   },
 
   /** The user, who has all of these roles. Throws {@link MissingTokenError} (401) or {@link InsufficientRolesError} (403). */
   requireAllRoles (...roles: Role[]): User {
-    return checkRoles(securityContext.require(), roles, true)
+    return acting((user) => missingRoles(user, roles, true))
   },
 
   /** The user, who is in at least one of these groups. Throws {@link MissingTokenError} (401) or {@link InsufficientGroupsError} (403). */
   requireGroup (...groups: Group[]): User {
-    return checkGroups(securityContext.require(), groups, false)
+    return acting((user) => missingGroups(user, groups, false))
   },
 
   /** The user, who is in all of these groups. Throws {@link MissingTokenError} (401) or {@link InsufficientGroupsError} (403). */
   requireAllGroups (...groups: Group[]): User {
-    return checkGroups(securityContext.require(), groups, true)
+    return acting((user) => missingGroups(user, groups, true))
   },
 
   /** The user, who has at least one of these scopes. Throws {@link MissingTokenError} (401) or {@link InsufficientScopeError} (403). */
   requireScope (...scopes: Scope[]): User {
-    return checkScopes(securityContext.require(), scopes, false)
+    return acting((user) => missingScopes(user, scopes, false))
   },
 
   /** The user, who has all of these scopes. Throws {@link MissingTokenError} (401) or {@link InsufficientScopeError} (403). */
   requireAllScopes (...scopes: Scope[]): User {
-    return checkScopes(securityContext.require(), scopes, true)
+    return acting((user) => missingScopes(user, scopes, true))
   }
 }
 
-/** Returns the user, or throws {@link InsufficientRolesError}. */
-export function checkRoles (user: User, requiredRoles: readonly string[], requireAll: boolean): User {
-  if ((requireAll ? hasAll : hasAny)(user.roles, requiredRoles)) return user
-  throw new InsufficientRolesError({ requiredRoles: new Set(requiredRoles), userRoles: new Set(user.roles), requireAll })
+/** What a user without the roles is refused with; undefined when there is nothing to refuse. */
+export function missingRoles (user: User, requiredRoles: readonly string[], requireAll: boolean): InsufficientRolesError | undefined {
+  if ((requireAll ? hasAll : hasAny)(user.roles, requiredRoles)) return undefined
+  return new InsufficientRolesError({ requiredRoles: new Set(requiredRoles), userRoles: new Set(user.roles), requireAll })
 }
 
-/** Returns the user, or throws {@link InsufficientGroupsError}. */
-export function checkGroups (user: User, requiredGroups: readonly string[], requireAll: boolean): User {
-  if ((requireAll ? hasAll : hasAny)(user.groups, requiredGroups)) return user
-  throw new InsufficientGroupsError({ requiredGroups: new Set(requiredGroups), userGroups: new Set(user.groups), requireAll })
+/** What a user outside the groups is refused with; undefined when there is nothing to refuse. */
+export function missingGroups (user: User, requiredGroups: readonly string[], requireAll: boolean): InsufficientGroupsError | undefined {
+  if ((requireAll ? hasAll : hasAny)(user.groups, requiredGroups)) return undefined
+  return new InsufficientGroupsError({ requiredGroups: new Set(requiredGroups), userGroups: new Set(user.groups), requireAll })
 }
 
-/** Returns the user, or throws {@link InsufficientScopeError}. */
-export function checkScopes (user: User, requiredScopes: readonly string[], requireAll: boolean): User {
-  if ((requireAll ? hasAll : hasAny)(user.scopes, requiredScopes)) return user
-  throw new InsufficientScopeError({ requiredScopes, userScopes: new Set(user.scopes), requireAll })
+/** What a user without the scopes is refused with; undefined when there is nothing to refuse. */
+export function missingScopes (user: User, requiredScopes: readonly string[], requireAll: boolean): InsufficientScopeError | undefined {
+  if ((requireAll ? hasAll : hasAny)(user.scopes, requiredScopes)) return undefined
+  return new InsufficientScopeError({ requiredScopes, userScopes: new Set(user.scopes), requireAll })
+}
+
+function acting (missing: (user: User) => Error | undefined): User {
+  const user = securityContext.require()
+  const refusal = missing(user)
+  if (refusal !== undefined) throw refusal
+  return user
 }

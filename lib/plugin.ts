@@ -2,11 +2,12 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastif
 import fp from 'fastify-plugin'
 import { runAs, type User } from './context.js'
 import { ConfigurationError } from './errors/operation.js'
-import { createAuthenticator, identityKey, identityOf, nobody, type Authenticator } from './http/authenticate.js'
+import { authenticated, createAuthenticator, identityKey, identityOf, nobody, type Authenticator } from './http/authenticate.js'
 import { createRecogniser, createRefuser, routeErrorHandler, senderKey } from './http/error-handler.js'
 import { registerFastifyJwt, type JwtService } from './http/fastify-jwt.js'
 import { sendForeign, sendNotFound, sendUnexpected } from './http/foreign-errors.js'
-import { createEnforcer, createGuard, createGuards, type Enforcer, type Guards } from './http/guards.js'
+import { ADMITTED, createEnforcer, createGuard, createGuards, type Enforcer, type Guards } from './http/guards.js'
+import type { Policy } from './http/policy.js'
 import { createRefusalSender, type RefusalSender } from './http/refusal.js'
 import { guardRoutes } from './http/routes.js'
 import { watchScopeGuards } from './http/scope-guards.js'
@@ -32,7 +33,7 @@ async function bouncer (instance: FastifyInstance, options: AuthPluginOptions): 
   const authenticate = enabled
     ? createAuthenticator({ userProperty, verify: createTokenVerifier({ issuers: settings.issuers, maxTokenLength: settings.maxTokenLength, cacheSize: settings.cacheSize, clock: systemClock }) })
     : nobody
-  const enforce: Enforcer = enabled ? createEnforcer(authenticate) : (request, policy) => { identityOf(request).admitted = policy }
+  const enforce: Enforcer = enabled ? createEnforcer(authenticate) : admitEveryone
   const recognise = createRecogniser(settings.jwt?.show === true)
   const send = createRefusalSender(settings)
   const refuse = createRefuser(errorHandler !== false, recognise, send)
@@ -56,6 +57,11 @@ async function bouncer (instance: FastifyInstance, options: AuthPluginOptions): 
   if (errorHandler === 'all') answerEverything(instance, recognise, send)
   const jwt = settings.jwt === undefined ? undefined : await registerFastifyJwt(instance, settings.jwt, authenticate)
   instance.decorate('bouncer', { guards, jwt })
+}
+
+function admitEveryone (request: FastifyRequest, policy: Policy): unknown {
+  identityOf(request).admitted = policy
+  return ADMITTED
 }
 
 function refuseCollisions (instance: FastifyInstance, { userProperty, jwt }: Settings): void {
@@ -83,7 +89,7 @@ function decorateRequest (instance: FastifyInstance, userProperty: string, authe
   instance.decorateRequest(identityKey as never, null as never)
   instance.decorateRequest(userProperty, null)
   instance.decorateRequest('authenticate', async function (this: FastifyRequest): Promise<User> {
-    return await authenticate(this)
+    return await authenticated(authenticate, this)
   })
 }
 

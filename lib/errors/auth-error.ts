@@ -51,7 +51,6 @@ export abstract class AuthError<Options extends object = object> extends Error {
 
   declare readonly statusCode: number
   declare readonly code: string
-  declare readonly detail: string
 
   constructor (options: AuthErrorOptions & Options = {} as Options) {
     const { message, detail = new.target.detail, code = new.target.code, headers, cause } = options
@@ -59,14 +58,25 @@ export abstract class AuthError<Options extends object = object> extends Error {
     this.statusCode = new.target.statusCode
     this.code = code
     for (const [field, value] of Object.entries(options)) {
-      if (value !== undefined && !RESERVED.has(field)) define(this, field, value, true)
+      if (value === undefined || RESERVED.has(field)) continue
+      if (field in this) define(this, field, value, true)
+      else (this as Record<string, unknown>)[field] = value
     }
-    define(this, 'detail', detail, false)
+    if (detail !== new.target.detail) this.detail = detail
     if (headers !== undefined) define(this, 'ownHeaders', headers, false)
   }
 
   override get name (): string {
     return this.constructor.name
+  }
+
+  /** The public sentence: that of the class, unless the constructor was given another. */
+  get detail (): string {
+    return (this.constructor as unknown as AuthErrorClass).detail
+  }
+
+  set detail (detail: string) {
+    define(this, 'detail', detail, false)
   }
 
   /** What goes out besides status and detail: the code and the public fields that hold anything. */

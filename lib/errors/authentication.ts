@@ -1,6 +1,8 @@
 import { AuthError, type AuthErrorOptions } from './auth-error.js'
 
 const REALM = 'Bearer realm="api"'
+const INVALID_TOKEN = bearerChallenge({ error: 'invalid_token' })
+const INVALID_REQUEST = bearerChallenge({ error: 'invalid_request' })
 /** A scope-token of RFC 6749, section 3.3. */
 const SCOPE_TOKEN = /^[\x21\x23-\x5B\x5D-\x7E]+$/
 
@@ -27,7 +29,7 @@ export class AuthenticationError<Options extends object = object> extends AuthEr
   static override readonly detail: string = 'Invalid credentials'
 
   protected override classHeaders (): Record<string, string> {
-    return { 'www-authenticate': bearerChallenge() }
+    return { 'www-authenticate': REALM }
   }
 }
 
@@ -46,7 +48,7 @@ export class InvalidAuthorizationError extends AuthError<{ reason?: string }> {
   declare readonly reason?: string
 
   protected override classHeaders (): Record<string, string> {
-    return { 'www-authenticate': bearerChallenge({ error: 'invalid_request' }) }
+    return { 'www-authenticate': INVALID_REQUEST }
   }
 }
 
@@ -64,7 +66,7 @@ export abstract class TokenError<Options extends object = object> extends Authen
   static override readonly detail: string = 'Invalid token'
 
   protected override classHeaders (): Record<string, string> {
-    return { 'www-authenticate': bearerChallenge({ error: 'invalid_token' }) }
+    return { 'www-authenticate': INVALID_TOKEN }
   }
 }
 
@@ -75,7 +77,7 @@ export class MissingTokenError extends TokenError {
 
   // RFC 6750, section 3.1: a request without credentials gets no error code.
   protected override classHeaders (): Record<string, string> {
-    return { 'www-authenticate': bearerChallenge() }
+    return { 'www-authenticate': REALM }
   }
 }
 

@@ -17,7 +17,7 @@ export interface RequestIdentity extends Identity {
   /** What authentication ended with, when it did not find a user. */
   refusal: unknown
   /** Authentication under way. */
-  pending: Promise<User> | undefined
+  pending: Promise<RequestIdentity> | undefined
   /** The policy that let this request pass last. */
   admitted: Policy | undefined
 }
@@ -36,8 +36,12 @@ export function identityOf (request: FastifyRequest): RequestIdentity {
   return (request[identityKey] ??= { user: null, refusal: undefined, pending: undefined, admitted: undefined })
 }
 
-/** Finds the user of a request, once. Throws, or rejects with, what stood in the way. */
-export type Authenticator = (request: FastifyRequest) => User | Promise<User>
+/**
+ * Authenticates a request, once however many guards ask: afterwards its identity
+ * has a user or a refusal. It throws nothing, since under attack nearly all work
+ * is refusing, and errors are dear to throw and cheap to hand on.
+ */
+export type Authenticator = (request: FastifyRequest) => RequestIdentity | Promise<RequestIdentity>
 
 export interface AuthenticatorOptions {
   verify: TokenVerifier<TrustedIssuer>
@@ -45,44 +49,55 @@ export interface AuthenticatorOptions {
   userProperty: string
 }
 
-/** The authenticator of bearer tokens. However many guards ask, a request is authenticated once. */
+/** The authenticator of bearer tokens. */
 export function createAuthenticator ({ verify, userProperty }: AuthenticatorOptions): Authenticator {
-  function settle (request: FastifyRequest, identity: RequestIdentity, user: User): User {
-    identity.user = user
-    ;(request as unknown as Record<string, unknown>)[userProperty] = user
-    return user
+  function findUser (request: FastifyRequest): User | Promise<User> {
+    const verified = withoutStack(() => verify(bearerToken(request)))
+    return verified instanceof Promise
+      ? verified.then(({ issuer, claims }) => userFromClaims(claims, issuer.roles))
+      : userFromClaims(verified.claims, verified.issuer.roles)
   }
 
-  async function settleLater (request: FastifyRequest, identity: RequestIdentity, user: Promise<User>): Promise<User> {
+  function settle (request: FastifyRequest, identity: RequestIdentity, user: User): RequestIdentity {
+    identity.user = user
+    ;(request as unknown as Record<string, unknown>)[userProperty] = user
+    return identity
+  }
+
+  async function settleLater (request: FastifyRequest, identity: RequestIdentity, user: Promise<User>): Promise<RequestIdentity> {
     try {
       return settle(request, identity, await user)
     } catch (error) {
-      identity.refusal = error
-      throw error
+      return refuse(identity, error)
     }
   }
 
   return (request) => {
     const identity = identityOf(request)
-    if (identity.user !== null) return identity.user
-    if (identity.refusal !== undefined) throw identity.refusal
+    if (identity.user !== null || identity.refusal !== undefined) return identity
     if (identity.pending !== undefined) return identity.pending
     try {
-      const verified = verify(withoutStack(() => bearerToken(request)))
-      const user = verified instanceof Promise
-        ? verified.then(({ issuer, claims }) => userFromClaims(claims, issuer.roles))
-        : userFromClaims(verified.claims, verified.issuer.roles)
+      const user = findUser(request)
       if (!(user instanceof Promise)) return settle(request, identity, user)
       identity.pending = settleLater(request, identity, user)
       return identity.pending
     } catch (error) {
-      identity.refusal = error
-      throw error
+      return refuse(identity, error)
     }
   }
 }
 
 /** The authenticator while authentication is switched off: nobody is signed in. */
-export const nobody: Authenticator = () => {
-  throw withoutStack(() => new MissingTokenError())
+export const nobody: Authenticator = (request) => refuse(identityOf(request), withoutStack(() => new MissingTokenError()))
+
+/** The user of a request. Throws, or rejects with, what stood in the way. */
+export async function authenticated (authenticate: Authenticator, request: FastifyRequest): Promise<User> {
+  const { user, refusal } = await authenticate(request)
+  if (user === null) throw refusal
+  return user
+}
+
+function refuse (identity: RequestIdentity, refusal: unknown): RequestIdentity {
+  identity.refusal = refusal
+  return identity
 }

@@ -7,6 +7,8 @@ export interface CredentialSource {
 }
 
 const NAME = 'authorization'
+/** How nearly every client writes it; the same rules as below, in one step. */
+const USUAL = 'Bearer '
 /** `scheme SP credentials` (RFC 9110, section 11.4); no alternatives overlap, so matching is linear. */
 const CREDENTIALS = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+)(?: +(.*))?$/s
 /** RFC 6750, section 2.1. */
@@ -28,6 +30,10 @@ export function bearerToken (request: CredentialSource): string {
   if (header === undefined) throw new MissingTokenError()
   if (typeof header !== 'string' || isRepeated(request.raw.rawHeaders)) throw malformed('repeated')
   if (header === '') throw new MissingTokenError()
+  if (header.startsWith(USUAL)) {
+    const token = header.slice(USUAL.length)
+    if (B64TOKEN.test(token)) return token
+  }
   const match = CREDENTIALS.exec(header)
   if (match === null) throw malformed('malformed')
   const [, scheme = '', credentials = ''] = match

@@ -51,7 +51,8 @@ export function routeErrorHandler (own: RouteOptions['errorHandler'], recognise:
 export function createRefuser (handled: boolean, recognise: Recogniser, send: RefusalSender): Refuser {
   return (error, request, reply, done) => {
     const ours = recognise(error)
-    if (!handled) done(error as Error)
+    // Without an error, `done` would let the request pass.
+    if (!handled) done((error ?? new Error('A guard refused without a reason')) as Error)
     // A fault of this package's own: nothing of it may be seen.
     else if (ours === undefined) sendUnexpected(error, request, reply)
     // Routes that `onRoute` never saw have no handler of ours, nor have 404s.

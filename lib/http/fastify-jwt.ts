@@ -7,7 +7,7 @@ import { parseHeader, readHeader, type TokenHeader } from '../token/compact.js'
 import { checkClaims, type ClaimRules } from '../token/claims.js'
 import type { KeySource, RawClaims, VerificationKey } from '../token/key-source.js'
 import type { SigningKey } from '../token/local-keys.js'
-import type { Authenticator } from './authenticate.js'
+import { authenticated, type Authenticator } from './authenticate.js'
 import { bearerToken } from './bearer.js'
 
 // Required, not imported: its types give `request.user` a type that would
@@ -50,7 +50,7 @@ export async function registerFastifyJwt (instance: FastifyInstance, options: Fa
     // all of ours: canonical spelling, kinds of token, times.
     // Options of the call may have made it read another token than we do.
     const trusted = async (request: FastifyRequest, verified: { payload?: unknown }) => {
-      const { claims } = await authenticate(request)
+      const { claims } = await authenticated(authenticate, request)
       return isDeepStrictEqual(verified, claims) || isDeepStrictEqual(verified.payload, claims)
     }
     await instance.register(fastifyJwt, { ...settings, decoratorName: `${NAMESPACE}User`, trusted })

@@ -1,9 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Group, Role, Scope, User } from '../context.js'
-import { withoutStack } from '../errors/auth-error.js'
+import { withoutStack, type AuthError } from '../errors/auth-error.js'
 import { MissingTokenError } from '../errors/authentication.js'
 import { ConfigurationError } from '../errors/operation.js'
-import { identityOf, type Authenticator } from './authenticate.js'
+import type { Authenticator, RequestIdentity } from './authenticate.js'
 import { namesPolicy, optionalPolicy, userPolicy, type Policy } from './policy.js'
 
 const policyKey = Symbol('fastify-bouncer.policy')
@@ -35,8 +35,11 @@ export interface Guards {
   requireAllScopes (...scopes: [Scope, ...Scope[]]): Guard
 }
 
-/** Lets a request pass or throws; a promise only where authentication needs one. */
-export type Enforcer = (request: FastifyRequest, policy: Policy) => void | Promise<void>
+/** What an {@link Enforcer} answers with for a request that may pass. */
+export const ADMITTED = Symbol('fastify-bouncer.admitted')
+
+/** Answers {@link ADMITTED}, or with what stands in a request's way; a promise only where authentication needs one. */
+export type Enforcer = (request: FastifyRequest, policy: Policy) => unknown
 
 /** Sends, or passes on, what stood in a request's way. */
 export type Refuser = (error: unknown, request: FastifyRequest, reply: FastifyReply, done: (error: Error) => void) => void
@@ -44,44 +47,46 @@ export type Refuser = (error: unknown, request: FastifyRequest, reply: FastifyRe
 /** Enforces policies by `authenticate`. */
 export function createEnforcer (authenticate: Authenticator): Enforcer {
   return (request, policy) => {
-    let user: User | Promise<User>
-    try {
-      user = authenticate(request)
-    } catch (error) {
-      return admitStranger(request, policy, error)
-    }
-    if (!(user instanceof Promise)) return admit(request, policy, user)
-    return user.then((found) => admit(request, policy, found), (error) => admitStranger(request, policy, error))
+    const identity = authenticate(request)
+    return identity instanceof Promise ? identity.then((settled) => decide(settled, policy)) : decide(identity, policy)
   }
 }
 
-function admit (request: FastifyRequest, policy: Policy, user: User): void {
-  if (policy.checks.length > 0) {
-    withoutStack(() => {
-      for (const check of policy.checks) check(user)
-    })
+function decide (identity: RequestIdentity, policy: Policy): unknown {
+  const { user, refusal } = identity
+  if (user === null) {
+    if (!policy.optional || !(refusal instanceof MissingTokenError)) return refusal
+  } else if (policy.checks.length > 0) {
+    const missing = withoutStack(() => firstMissing(user, policy))
+    if (missing !== undefined) return missing
   }
-  identityOf(request).admitted = policy
+  identity.admitted = policy
+  return ADMITTED
 }
 
-function admitStranger (request: FastifyRequest, policy: Policy, error: unknown): void {
-  if (!policy.optional || !(error instanceof MissingTokenError)) throw error
-  identityOf(request).admitted = policy
+function firstMissing (user: User, { checks }: Policy): AuthError | undefined {
+  for (const check of checks) {
+    const missing = check(user)
+    if (missing !== undefined) return missing
+  }
+  return undefined
 }
 
-/** The hook that enforces `policy`. */
+/** The hook that enforces `policy`. Whatever the answer is, only {@link ADMITTED} lets a request pass. */
 export function createGuard (policy: Policy, enforce: Enforcer, refuse: Refuser): Guard {
+  async function inline (request: FastifyRequest): Promise<void> {
+    const outcome = await enforce(request, policy)
+    if (outcome !== ADMITTED) throw outcome
+  }
   function guard (request: FastifyRequest, reply: FastifyReply, done?: (error?: Error) => void): void | Promise<void> {
-    if (done === undefined) return (async () => { await enforce(request, policy) })()
-    let pending
-    try {
-      pending = enforce(request, policy)
-    } catch (error) {
-      refuse(error, request, reply, done)
-      return
+    if (done === undefined) return inline(request)
+    const conclude = (outcome: unknown): void => {
+      if (outcome === ADMITTED) done()
+      else refuse(outcome, request, reply, done)
     }
-    if (pending === undefined) done()
-    else pending.then(() => { done() }, (error) => { refuse(error, request, reply, done) })
+    const outcome = enforce(request, policy)
+    if (outcome instanceof Promise) outcome.then(conclude, conclude)
+    else conclude(outcome)
   }
   return Object.assign(guard as Guard, { [policyKey]: policy })
 }

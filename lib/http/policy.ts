@@ -1,5 +1,5 @@
-import { checkGroups, checkRoles, checkScopes, type User } from '../context.js'
-import type { AuthErrorClass } from '../errors/auth-error.js'
+import { missingGroups, missingRoles, missingScopes, type User } from '../context.js'
+import type { AuthError, AuthErrorClass } from '../errors/auth-error.js'
 import { scopeTokens } from '../errors/authentication.js'
 import { InsufficientGroupsError, InsufficientRolesError, InsufficientScopeError } from '../errors/authorization.js'
 import { ConfigurationError } from '../errors/operation.js'
@@ -8,9 +8,9 @@ import { ConfigurationError } from '../errors/operation.js'
 export interface Policy {
   /** Strangers pass; a bad token is still refused. */
   readonly optional: boolean
-  /** Each throws for a user who lacks something. */
-  readonly checks: ReadonlyArray<(user: User) => User>
-  /** What the checks throw. */
+  /** Each answers with the refusal of a user who lacks something. */
+  readonly checks: ReadonlyArray<(user: User) => AuthError | undefined>
+  /** What the checks answer with. */
   readonly refusals: readonly AuthErrorClass[]
 }
 
@@ -20,9 +20,9 @@ export const optionalPolicy: Policy = { optional: true, checks: [], refusals: []
 type Kind = 'role' | 'group' | 'scope'
 
 const KINDS = {
-  role: { check: checkRoles, refusal: InsufficientRolesError },
-  group: { check: checkGroups, refusal: InsufficientGroupsError },
-  scope: { check: checkScopes, refusal: InsufficientScopeError }
+  role: { check: missingRoles, refusal: InsufficientRolesError },
+  group: { check: missingGroups, refusal: InsufficientGroupsError },
+  scope: { check: missingScopes, refusal: InsufficientScopeError }
 } as const
 
 /**

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { AuthError, AuthErrorClass } from '../errors/auth-error.js'
 import type { TProperties } from '@sinclair/typebox'
+import { identityKey } from './authenticate.js'
 import { createBodySerializer, MEDIA_TYPES, type BodyContent } from './error-body.js'
 import { bodyForm } from './negotiate.js'
 
@@ -79,7 +80,12 @@ export function createRefusalSender ({ logLevel, expose = {}, detail }: RefusalO
 function log (error: AuthError, request: FastifyRequest, logLevel: RefusalLogLevel): void {
   const level = error.statusCode >= 500 ? 'error' : logLevel
   if (level === 'silent' || request.log.level === 'silent') return
-  request.log[level]({ err: error, context: error.context() }, error.message)
+  request.log[level]({
+    err: error,
+    userId: request[identityKey]?.user?.id,
+    // Read when the line is written, so that a line nobody wants costs nothing.
+    get context () { return error.context() }
+  }, error.message)
 }
 
 /** Tells caches that the body depends on Accept, without losing what else it depends on. */

@@ -41,8 +41,8 @@ export function exampleOf (errorClass: AuthErrorClass): AuthError {
     return new Class(exampleArguments(errorClass))
   } catch {
     // A class of the application's, whose constructor wants what nobody here knows.
-    const { prototype, statusCode, code, detail } = errorClass
-    return Object.assign(Object.create(prototype) as AuthError, { statusCode, code, detail })
+    const { prototype, statusCode, code } = errorClass
+    return Object.assign(Object.create(prototype) as AuthError, { statusCode, code })
   }
 }
 

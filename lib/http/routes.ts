@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from
 import { AuthError, type AuthErrorClass } from '../errors/auth-error.js'
 import { ConfigurationError } from '../errors/operation.js'
 import { identityOf } from './authenticate.js'
-import { createGuard, policyOf, type Enforcer, type Refuser } from './guards.js'
+import { ADMITTED, createGuard, policyOf, type Enforcer, type Refuser } from './guards.js'
 import { combine, userPolicy, type Policy } from './policy.js'
 import { readDeclaration } from './route-auth.js'
 
@@ -164,11 +164,9 @@ function isPreflight ({ headers }: FastifyRequest): boolean {
 function sparingPreflights (enforce: Enforcer, route: RouteOptions): Enforcer {
   if (!isForPreflights(route)) return enforce
   return (request, policy) => {
-    if (isPreflight(request)) {
-      identityOf(request).admitted = policy
-      return
-    }
-    return enforce(request, policy)
+    if (!isPreflight(request)) return enforce(request, policy)
+    identityOf(request).admitted = policy
+    return ADMITTED
   }
 }
 

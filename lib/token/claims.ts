@@ -26,7 +26,7 @@ export function checkClaims (claims: RawClaims, rules: ClaimRules, now: number):
   if (!rules.tokenUse.includes(tokenUse(claims) as TokenUse)) throw invalid('token_type')
   const subject = own(claims, 'sub')
   if (typeof subject !== 'string' || subject === '') throw invalid('claims')
-  checkTimes(claims, rules.clockTolerance, now / 1000)
+  checkTimes(claims, rules.clockTolerance, now)
 }
 
 /** A claim, if the token itself holds it. */
@@ -34,16 +34,18 @@ export function own (claims: object, name: string): unknown {
   return Object.hasOwn(claims, name) ? (claims as RawClaims)[name] : undefined
 }
 
-function checkTimes (claims: RawClaims, tolerance: number, now: number): void {
+/** Checks `exp`, `nbf` and `iat` alone: what may change about a token that was right before. `tolerance` is in seconds, `now` in milliseconds. */
+export function checkTimes (claims: RawClaims, tolerance: number, now: number): void {
+  const latest = now / 1000 + tolerance
   const expiry = own(claims, 'exp')
   if (typeof expiry !== 'number' || !Number.isFinite(expiry)) throw invalid('claims')
   for (const name of ['nbf', 'iat']) {
     const time = own(claims, name)
     if (time === undefined) continue
     if (typeof time !== 'number' || !Number.isFinite(time)) throw invalid('claims')
-    if (time > now + tolerance) throw invalid('not_yet_valid')
+    if (time > latest) throw invalid('not_yet_valid')
   }
-  if (expiry + tolerance <= now) throw new TokenExpiredError({ expiredAt: new Date(expiry * 1000) })
+  if (expiry + tolerance <= now / 1000) throw new TokenExpiredError({ expiredAt: new Date(expiry * 1000) })
 }
 
 function isMeantFor (audience: unknown, accepted: readonly string[]): boolean {

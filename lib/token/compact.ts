@@ -6,7 +6,8 @@ export interface TokenHeader {
   kid: string | undefined
 }
 
-const SEGMENT = /^[A-Za-z0-9_-]+$/
+const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/
+const MAX_KNOWN_HEADERS = 64
 const MAX_KID_LENGTH = 512
 // The last character of a segment carries four or two bits that decode to
 // nothing. Unless they are zero, several spellings stand for the same bytes.
@@ -16,18 +17,26 @@ const LAST_OF_THREE = 'AEIMQUYcgkosw048'
 /**
  * Takes the header off a token in the compact serialization (RFC 7515, section
  * 7.1). Nothing is verified yet, except that the token has one spelling only.
+ * Headers read before may be kept in `known`: an issuer has a handful of them.
  *
  * Throws {@link TokenInvalidError}: `malformed`, or `token_type`.
  */
-export function parseHeader (token: string, maxLength: number): TokenHeader {
-  if (token.length > maxLength) throw malformed()
+export function parseHeader (token: string, maxLength: number, known?: Map<string, TokenHeader>): TokenHeader {
+  if (token.length > maxLength || !COMPACT.test(token)) throw malformed()
   const first = token.indexOf('.')
   const last = token.lastIndexOf('.')
-  if (first <= 0 || last === first) throw malformed()
-  if (!isCanonical(token.slice(0, first)) || !isCanonical(token.slice(first + 1, last)) || !isCanonical(token.slice(last + 1))) {
-    throw malformed()
-  }
-  return readHeader(parseObject(token.slice(0, first)))
+  if (!isCanonical(token, 0, first) || !isCanonical(token, first + 1, last) || !isCanonical(token, last + 1, token.length)) throw malformed()
+  const segment = token.slice(0, first)
+  const header = known?.get(segment) ?? readHeader(parseObject(segment))
+  if (known !== undefined) remember(known, segment, header)
+  return header
+}
+
+// Made-up headers push out real ones, which are then read again: that costs
+// time, not memory.
+function remember (known: Map<string, TokenHeader>, segment: string, header: TokenHeader): void {
+  if (known.size >= MAX_KNOWN_HEADERS) known.clear()
+  known.set(segment, header)
 }
 
 /** The fields of a decoded header. Throws {@link TokenInvalidError}: `malformed`, or `token_type`. */
@@ -59,12 +68,11 @@ function parseObject (segment: string): Record<string, unknown> {
   return value as Record<string, unknown>
 }
 
-function isCanonical (segment: string): boolean {
-  if (!SEGMENT.test(segment)) return false
-  const rest = segment.length % 4
+function isCanonical (token: string, start: number, end: number): boolean {
+  const rest = (end - start) % 4
   if (rest === 0) return true
   if (rest === 1) return false
-  return (rest === 2 ? LAST_OF_TWO : LAST_OF_THREE).includes(segment.charAt(segment.length - 1))
+  return (rest === 2 ? LAST_OF_TWO : LAST_OF_THREE).includes(token.charAt(end - 1))
 }
 
 // RFC 9068, section 4, and RFC 7519, section 5.1. A type of its own is how

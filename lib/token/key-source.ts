@@ -1,4 +1,5 @@
 import { createVerifier, type Algorithm } from 'fast-jwt'
+import type { AuthError } from '../errors/auth-error.js'
 import type { TokenHeader } from './compact.js'
 import { fromLibrary } from './library-errors.js'
 
@@ -7,8 +8,8 @@ export type RawClaims = Record<string, unknown>
 
 /** One key, ready to check signatures. Its identity is what cached results hang on. */
 export interface VerificationKey {
-  /** The claims, once the signature is right; no claim is looked at. Throws `TokenInvalidError`. */
-  verify (token: string): RawClaims
+  /** The claims, once the signature is right, or why it is not; no claim is looked at. Throws for faults of the program only. */
+  verify (token: string): RawClaims | AuthError
   /** PEM of the public key, or the secret. */
   readonly material: string
 }
@@ -40,7 +41,9 @@ export function verificationKey (material: string, algorithms: readonly string[]
       try {
         return verify(token) as RawClaims
       } catch (error) {
-        throw fromLibrary(error) ?? error
+        const refusal = fromLibrary(error)
+        if (refusal === undefined) throw error
+        return refusal
       }
     }
   }

@@ -32,16 +32,13 @@ export function userFromClaims (claims: Readonly<RawClaims>, resolver: RoleResol
 }
 
 function user (claims: Readonly<RawClaims>, roles: readonly string[]): User {
+  const id = claims.sub as string
   const email = own(claims, 'email')
-  return Object.freeze({
-    id: claims.sub as string,
-    roles: roles as readonly Role[],
-    groups: names(own(claims, 'groups')),
-    scopes: scopesFromClaims(claims),
-    ...(typeof email === 'string' && { email }),
-    claims: claims as Claims,
-    method: 'bearer'
-  })
+  const groups = names(own(claims, 'groups'))
+  const scopes = scopesFromClaims(claims)
+  return Object.freeze(typeof email === 'string'
+    ? { id, roles: roles as readonly Role[], groups, scopes, email, claims: claims as Claims, method: 'bearer' }
+    : { id, roles: roles as readonly Role[], groups, scopes, claims: claims as Claims, method: 'bearer' })
 }
 
 // `scope` is a string of names with spaces between them (RFC 8693, section

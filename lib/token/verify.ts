@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.js'
-import { withoutStack } from '../errors/auth-error.js'
+import { AuthError, withoutStack } from '../errors/auth-error.js'
 import { TokenInvalidError } from '../errors/authentication.js'
-import { checkClaims, type ClaimRules } from './claims.js'
+import { checkClaims, checkTimes, type ClaimRules } from './claims.js'
 import { parseHeader, peekIssuer, type TokenHeader } from './compact.js'
 import type { KeySource, RawClaims, VerificationKey } from './key-source.js'
 
@@ -32,6 +32,7 @@ export interface TokenVerifierOptions<I extends Issuer> {
 export type TokenVerifier<I extends Issuer> = (token: string) => VerifiedToken<I> | Promise<VerifiedToken<I>>
 
 interface Remembered<I extends Issuer> extends VerifiedToken<I> {
+  readonly header: TokenHeader
   readonly key: VerificationKey
 }
 
@@ -40,6 +41,7 @@ export function createTokenVerifier<I extends Issuer> (options: TokenVerifierOpt
   const { clock, maxTokenLength } = options
   const byName = new Map(options.issuers.map((issuer) => [issuer.rules.issuer as unknown, issuer]))
   const only = options.issuers.length === 1 ? options.issuers[0] : undefined
+  const headers = new Map<string, TokenHeader>()
   const remembered = options.cacheSize > 0 ? new LRUCache<string, Remembered<I>>({ max: options.cacheSize }) : undefined
 
   function issuerOf (token: string): I {
@@ -50,45 +52,41 @@ export function createTokenVerifier<I extends Issuer> (options: TokenVerifierOpt
     return issuer
   }
 
-  function finish (token: string, issuer: I, keys: readonly VerificationKey[]): VerifiedToken<I> {
-    let result = remembered?.get(token)
-    // A hit spares the signature and nothing else: the key must still be one of
-    // the issuer's, and the times must still be right.
-    if (result === undefined || !keys.includes(result.key)) {
-      result = { issuer, ...checkSignature(token, keys) }
-      checkClaims(result.claims, issuer.rules, clock())
-      remembered?.set(token, result)
-    } else {
-      checkClaims(result.claims, issuer.rules, clock())
+  function finish (token: string, issuer: I, header: TokenHeader, keys: readonly VerificationKey[], known: Remembered<I> | undefined): VerifiedToken<I> {
+    // A token that was right before spares the signature and the claims that
+    // cannot change. Its key must still be one of the issuer's.
+    if (known !== undefined && keys.includes(known.key)) {
+      checkTimes(known.claims, issuer.rules.clockTolerance, clock())
+      return known
     }
+    const result = { issuer, header, ...checkSignature(token, keys) }
+    checkClaims(result.claims, issuer.rules, clock())
+    remembered?.set(token, result)
     return result
   }
 
-  function start (token: string): VerifiedToken<I> | Promise<VerifiedToken<I>> {
-    const header: TokenHeader = parseHeader(token, maxTokenLength)
-    const issuer = issuerOf(token)
+  return (token) => {
+    const known = remembered?.get(token)
+    const header = known?.header ?? parseHeader(token, maxTokenLength, headers)
+    const issuer = known?.issuer ?? issuerOf(token)
     if (!issuer.keys.algorithms.has(header.alg)) throw new TokenInvalidError({ reason: 'algorithm' })
     const keys = issuer.keys.find(header)
     return keys instanceof Promise
-      ? keys.then((found) => withoutStack(() => finish(token, issuer, found)))
-      : finish(token, issuer, keys)
+      ? keys.then((found) => withoutStack(() => finish(token, issuer, header, found, known)))
+      : finish(token, issuer, header, keys, known)
   }
-
-  return (token) => withoutStack(() => start(token))
 }
 
 function checkSignature (token: string, keys: readonly VerificationKey[]): { key: VerificationKey, claims: RawClaims } {
-  let refusal: unknown = new TokenInvalidError({ reason: 'unknown_key' })
+  let refusal: AuthError | undefined
   for (const key of keys) {
-    try {
-      return { key, claims: deepFreeze(key.verify(token)) }
-    } catch (error) {
-      // Another key may have signed it; anything but a wrong signature is final.
-      if (!(error instanceof TokenInvalidError)) throw error
-      refusal = error
-    }
+    const claims = key.verify(token)
+    if (!(claims instanceof AuthError)) return { key, claims: deepFreeze(claims) }
+    refusal = claims
+    // Another key may have signed it; anything but a wrong signature is final.
+    if (!(claims instanceof TokenInvalidError)) break
   }
-  throw refusal
+  throw refusal ?? new TokenInvalidError({ reason: 'unknown_key' })
 }
 
 function deepFreeze<Value> (value: Value): Value {

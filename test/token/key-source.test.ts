@@ -1,5 +1,4 @@
 import { test } from 'tap'
-import { TokenInvalidError } from '../../index.js'
 import { verificationKey } from '../../lib/token/key-source.js'
 import { claims, forge, secret, token } from '../build.js'
 import { newKey, signed } from '../keys.js'
@@ -7,7 +6,7 @@ import { newKey, signed } from '../keys.js'
 test('a verification key checks the signature and no claim', (t) => {
   const { verify } = verificationKey(secret, ['HS256'])
   t.match(verify(token({ exp: 1, nbf: 9_999_999_999, iss: 'anybody' })), { exp: 1, iss: 'anybody' })
-  t.throws(() => verify(forge({ alg: 'HS256' }, claims(), 'another secret of thirty-two bytes!!')), new TokenInvalidError({ reason: 'signature' }))
+  t.match(verify(forge({ alg: 'HS256' }, claims(), 'another secret of thirty-two bytes!!')), { code: 'TOKEN_INVALID', reason: 'signature' })
   t.end()
 })
 
@@ -15,8 +14,8 @@ test('a verification key serves the algorithms it was prepared for', (t) => {
   const key = newKey('rsa')
   const { verify } = verificationKey(key.pem.public, ['RS256'])
   t.match(verify(signed({ alg: 'RS256' }, claims(), key.privateKey)), { sub: 'user-1' })
-  t.throws(() => verify(signed({ alg: 'RS512' }, claims(), key.privateKey)), new TokenInvalidError({ reason: 'algorithm' }))
-  t.throws(() => verify(signed({ alg: 'HS256' }, claims(), key.pem.public)), new TokenInvalidError({ reason: 'algorithm' }))
+  t.match(verify(signed({ alg: 'RS512' }, claims(), key.privateKey)), { code: 'TOKEN_INVALID', reason: 'algorithm' })
+  t.match(verify(signed({ alg: 'HS256' }, claims(), key.pem.public)), { code: 'TOKEN_INVALID', reason: 'algorithm' })
   t.end()
 })
 

@@ -137,12 +137,12 @@ test('rotation: a key id that is given to another key', async (t) => {
   const server = await keyServer(t, first)
   const { find, pass } = laboratory(server)
   const [before] = await find('one')
-  t.equal(before?.verify(es(one, 'one')).sub, 'user-1')
+  t.match(before?.verify(es(one, 'one')), { sub: 'user-1' })
   server.publish(setOf(jwkOf(two, { kid: 'one' })))
   pass(600)
   const [after] = await find('one')
-  t.equal(after?.verify(es(two, 'one')).sub, 'user-1')
-  t.throws(() => after?.verify(es(one, 'one')), new TokenInvalidError({ reason: 'signature' }))
+  t.match(after?.verify(es(two, 'one')), { sub: 'user-1' })
+  t.match(after?.verify(es(one, 'one')), { code: 'TOKEN_INVALID', reason: 'signature' })
 })
 
 test('removal: a key that left the set verifies nothing after maxAge', async (t) => {
