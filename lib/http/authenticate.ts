@@ -20,6 +20,16 @@ export interface RequestIdentity extends Identity {
   pending: Promise<RequestIdentity> | undefined
   /** The policy that let this request pass last. */
   admitted: Policy | undefined
+  /** The mark of the request's route, once a hook of that route has run. */
+  route: RouteMark | undefined
+}
+
+/** What `onRoute` leaves on a route, and what must have let a request pass when its body is about to be read. */
+export interface RouteMark {
+  /** What the route declares. */
+  readonly policy: Policy | undefined
+  /** What its guards ask that are no longer among its hooks. */
+  lost: Policy | undefined
 }
 
 export const identityKey = Symbol('fastify-bouncer.identity')
@@ -33,7 +43,7 @@ declare module 'fastify' {
 /** What is known of `request`, from its first hook on. */
 export function identityOf (request: FastifyRequest): RequestIdentity {
   // Undefined in children that were created before the plugin was registered.
-  return (request[identityKey] ??= { user: null, refusal: undefined, pending: undefined, admitted: undefined })
+  return (request[identityKey] ??= { user: null, refusal: undefined, pending: undefined, admitted: undefined, route: undefined })
 }
 
 /**

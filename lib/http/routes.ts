@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { AuthError, type AuthErrorClass } from '../errors/auth-error.js'
 import { ConfigurationError } from '../errors/operation.js'
-import { identityOf } from './authenticate.js'
+import { identityOf, type RouteMark } from './authenticate.js'
 import { ADMITTED, createGuard, policyOf, type Enforcer, type Refuser } from './guards.js'
 import { combine, userPolicy, type Policy } from './policy.js'
 import { readDeclaration } from './route-auth.js'
@@ -31,14 +31,6 @@ export interface RouteOptionsOfPlugin {
 /** Marks the configuration of routes that `onRoute` saw, with the policy that the route declares. */
 export const knownKey = Symbol('fastify-bouncer.route')
 
-/** What a route must have let a request pass by, when its body is about to be read. */
-interface RouteMark {
-  /** What it declares. */
-  readonly policy: Policy | undefined
-  /** What its guards ask that are no longer among its hooks. */
-  lost: Policy | undefined
-}
-
 declare module 'fastify' {
   interface FastifyContextConfig {
     [knownKey]?: RouteMark
@@ -67,6 +59,7 @@ export function guardRoutes (instance: FastifyInstance, options: RouteOptionsOfP
     }
     const mark: RouteMark = { policy: options.hook === 'onRequest' ? policy : undefined, lost: undefined }
     route.config = { ...route.config, [knownKey]: mark }
+    route.onRequest = [note(mark), ...listOf(route.onRequest)] as never
     if (options.errorHandler !== undefined) route.errorHandler = options.errorHandler(route.errorHandler)
     known.push({
       options: route,
@@ -96,9 +89,22 @@ export function guardRoutes (instance: FastifyInstance, options: RouteOptionsOfP
   return known
 }
 
+// Asking Fastify for the configuration of a request's route makes a new object
+// each time; a hook of the route knows it.
+function note (mark: RouteMark) {
+  return (request: FastifyRequest, _reply: FastifyReply, done: () => void): void => {
+    identityOf(request).route = mark
+    done()
+  }
+}
+
+function markOf (request: FastifyRequest): RouteMark | undefined {
+  return identityOf(request).route ?? (request.is404 ? undefined : request.routeOptions.config[knownKey])
+}
+
 /** Whether `onRoute` saw the route of this request. */
 export function isKnown (request: FastifyRequest): boolean {
-  return !request.is404 && request.routeOptions.config[knownKey] !== undefined
+  return markOf(request) !== undefined
 }
 
 /**
@@ -107,17 +113,20 @@ export function isKnown (request: FastifyRequest): boolean {
  * that was registered before), or somebody else's `onRoute` took the guard away.
  */
 function stopUnchecked (request: FastifyRequest, reply: FastifyReply, options: RouteOptionsOfPlugin, done: (error?: Error) => void): void {
-  if (request.is404) { done(); return }
-  const route = request.routeOptions
-  const known = route.config[knownKey]
-  if (known === undefined) {
-    if (asksUnseen(route as unknown as RouteOptions, options.protect, request)) options.refuse(tooEarly(route.method, route.url), request, reply, done)
-    else done()
-    return
-  }
-  const unmet = known.lost ?? (identityOf(request).admitted === known.policy ? undefined : known.policy)
+  const mark = markOf(request)
+  if (mark === undefined) { stopUnseen(request, reply, options, done); return }
+  const unmet = mark.lost ?? (identityOf(request).admitted === mark.policy ? undefined : mark.policy)
   if (unmet === undefined) done()
   else createGuard(unmet, options.enforce, options.refuse)(request, reply, done)
+}
+
+function stopUnseen (request: FastifyRequest, reply: FastifyReply, options: RouteOptionsOfPlugin, done: (error?: Error) => void): void {
+  const route = request.routeOptions
+  if (!request.is404 && asksUnseen(route as unknown as RouteOptions, options.protect, request)) {
+    options.refuse(tooEarly(route.method, route.url), request, reply, done)
+  } else {
+    done()
+  }
 }
 
 /**
