@@ -1,6 +1,5 @@
-import { Type } from '@sinclair/typebox'
 import { Value, ValueErrorType } from '@sinclair/typebox/value'
-import { systemClock } from './clock.js'
+import { monotonicClock } from './clock.js'
 import { errorClasses } from './errors.js'
 import { ConfigurationError } from './errors/operation.js'
 import type { TrustedIssuer } from './http/authenticate.js'
@@ -8,6 +7,7 @@ import type { FastifyJwtOptions } from './http/fastify-jwt.js'
 import type { DetailResolver, Exposure, RefusalLogLevel } from './http/refusal.js'
 import type { Protect } from './http/routes.js'
 import type { TokenUse } from './token/claims.js'
+import { optionsSchema } from './options-schema.js'
 import { HMAC_ALGORITHMS, localKeys, PUBLIC_KEY_ALGORITHMS, type KeyPair } from './token/local-keys.js'
 import type { RoleResolver } from './token/principal.js'
 import { remoteKeys } from './token/remote-keys.js'
@@ -103,59 +103,6 @@ export interface Settings {
 }
 
 const DEFAULT_CACHE_SIZE = 1000
-const seconds = Type.Number({ minimum: 0, remedy: 'must be a number of seconds, not negative' })
-const wait = Type.Number({ exclusiveMinimum: 0, remedy: 'must be a number of seconds above 0' })
-const size = Type.Integer({ minimum: 1, remedy: 'must be a whole number above 0' })
-const text = (remedy: string) => Type.String({ pattern: '\\S', remedy })
-const flag = Type.Boolean({ remedy: 'must be true or false' })
-const oneOf = (...values: Array<string | boolean>) => Type.Union(values.map((value) => Type.Literal(value)), { remedy: `must be one of ${values.join(', ')}` })
-const callback = Type.Function([], Type.Unknown(), { remedy: 'must be a function' })
-const closed = { additionalProperties: false }
-
-const pair = Type.Object({
-  public: text('must be a public key in PEM'),
-  private: Type.Optional(Type.Union([Type.String(), Type.Object({ key: Type.String(), passphrase: Type.String() }, closed)], { remedy: 'must be a private key in PEM, or { key, passphrase }' })),
-  kid: Type.Optional(text('must be a string that is not empty'))
-}, closed)
-
-const jwt = Type.Object({
-  secret: Type.Optional(Type.Union([Type.String(), pair, Type.Array(Type.Union([Type.String(), pair]))], { remedy: 'must be a string of at least 32 bytes, { public, private } in PEM, or a list of them' })),
-  jwksUrl: Type.Optional(text('must be the https address of a key set')),
-  algorithms: Type.Optional(Type.Array(Type.String(), { minItems: 1, remedy: 'must be a list of algorithm names, such as [\'RS256\']' })),
-  clockTolerance: Type.Optional(seconds),
-  accessTokenTtl: Type.Optional(wait),
-  tokenUse: Type.Optional(Type.Array(oneOf('access', 'id'), { minItems: 1, remedy: 'must be a list of access and id' })),
-  maxTokenLength: Type.Optional(size),
-  cache: Type.Optional(Type.Union([Type.Boolean(), Type.Integer({ minimum: 0 })], { remedy: 'must be true, false, or a number of tokens' })),
-  decorate: Type.Optional(flag),
-  jwksTimeout: Type.Optional(wait),
-  jwksMaxAge: Type.Optional(seconds),
-  jwksCooldown: Type.Optional(seconds),
-  jwksStaleFor: Type.Optional(seconds),
-  jwksMaxBytes: Type.Optional(size)
-}, { ...closed, remedy: 'must be an object with secret or jwksUrl' })
-
-const issuerProperties = {
-  issuer: text('must be the exact value of the tokens\' iss, and not empty'),
-  audience: Type.Union([text(''), Type.Array(text(''), { minItems: 1 })], { remedy: 'must be the exact value of the tokens\' aud, or a list of such values, and not empty' }),
-  jwt
-}
-
-const optionsSchema = Type.Object({
-  ...Object.fromEntries(Object.entries(issuerProperties).map(([name, schema]) => [name, Type.Optional(schema)])),
-  roles: Type.Optional(callback),
-  issuers: Type.Optional(Type.Array(Type.Object({ ...issuerProperties, roles: Type.Optional(callback) }, closed), { minItems: 1, remedy: 'must be a list of { issuer, audience, jwt, roles? }' })),
-  enabled: Type.Optional(flag),
-  protect: Type.Optional(Type.Union([Type.Literal('declared'), Type.Literal('all'), callback], { remedy: 'must be declared, all, or a function of the route' })),
-  hook: Type.Optional(oneOf('onRequest', 'preHandler')),
-  errorHandler: Type.Optional(oneOf('auth', 'all', false)),
-  userProperty: Type.Optional(text('must be a property name')),
-  decorate: Type.Optional(flag),
-  securityContext: Type.Optional(flag),
-  logLevel: Type.Optional(oneOf('trace', 'debug', 'info', 'warn', 'error', 'silent')),
-  expose: Type.Optional(Type.Record(Type.String(), Type.Object({ schema: Type.Object({ properties: Type.Object({}) }), pick: callback }, closed), { remedy: 'must map class names to { schema, pick }, the schema being that of an object' })),
-  detail: Type.Optional(callback)
-}, closed)
 
 /**
  * Throws the {@link ConfigurationError} that `register()` would, for deployment
@@ -166,8 +113,10 @@ export function validateOptions (options: AuthPluginOptions): void {
 }
 
 /** Checks the options, reads the keys and fills in defaults. Throws {@link ConfigurationError}. */
-export function readSettings (options: AuthPluginOptions): Settings {
-  checkShape(options)
+export function readSettings (given: AuthPluginOptions): Settings {
+  checkShape(given)
+  // Without a prototype: what nobody wrote must not come from there.
+  const options: AuthPluginOptions = Object.assign(Object.create(null), given)
   const enabled = options.enabled ?? true
   if (!enabled && !['development', 'test'].includes(process.env.NODE_ENV ?? '')) {
     throw refuse('enabled', 'false would let everyone in. It is for NODE_ENV=development and NODE_ENV=test; elsewhere leave it out')
@@ -211,6 +160,9 @@ function issuersOf (options: AuthPluginOptions): readonly IssuerOptions[] {
       if (value !== undefined) throw refuse(name, 'is given together with issuers; put it into one of them')
     }
     if (issuers.filter((one) => one.jwt.decorate === true).length > 1) throw refuse('issuers', 'shows @fastify/jwt for several issuers; set jwt.decorate for one')
+    for (const name of ['maxTokenLength', 'cache'] as const) {
+      if (new Set(issuers.map((one) => one.jwt[name])).size > 1) throw refuse(`issuers.jwt.${name}`, 'holds for all issuers, since it works before one is chosen; give each the same')
+    }
     if (new Set(issuers.map((one) => one.issuer)).size < issuers.length) throw refuse('issuers', 'names an issuer twice; each must have an iss of its own')
     return issuers
   }
@@ -228,6 +180,8 @@ function readIssuer ({ issuer, audience, jwt, roles }: IssuerOptions, prefix: st
     throw refuse(`${prefix}jwt`, 'needs exactly one of secret and jwksUrl')
   }
   checkAlgorithms(jwt.algorithms, prefix)
+  const stray = Object.keys(jwt).find((name) => name.startsWith('jwks') && name !== 'jwksUrl' && jwt[name as keyof JwtOptions] !== undefined)
+  if (jwt.secret !== undefined && stray !== undefined) throw refuse(`${prefix}jwt.${stray}`, 'is for keys that are fetched from jwt.jwksUrl; with jwt.secret leave it out')
   const local = jwt.secret === undefined ? undefined : localKeys(Array.isArray(jwt.secret) ? jwt.secret : [jwt.secret], jwt.algorithms)
   const keys = local ?? fromUrl(jwt, `${prefix}jwt.jwksUrl`)
   return {
@@ -265,7 +219,7 @@ function fromUrl (jwt: JwtOptions, option: string): TrustedIssuer['keys'] {
     staleFor: jwt.jwksStaleFor ?? 3600,
     maxBytes: jwt.jwksMaxBytes ?? 1_048_576,
     fetch: (input, init) => globalThis.fetch(input, init),
-    clock: systemClock
+    clock: monotonicClock
   })
 }
 

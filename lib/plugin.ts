@@ -3,12 +3,11 @@ import fp from 'fastify-plugin'
 import { runAs, type User } from './context.js'
 import { ConfigurationError } from './errors/operation.js'
 import { authenticated, createAuthenticator, identityKey, identityOf, nobody, type Authenticator } from './http/authenticate.js'
-import { createRecogniser, createRefuser, routeErrorHandler, senderKey } from './http/error-handler.js'
+import { createRecogniser, createRefuser, handlingKey, routeErrorHandler, type ErrorHandling } from './http/error-handler.js'
 import { registerFastifyJwt, type JwtService } from './http/fastify-jwt.js'
 import { sendForeign, sendNotFound, sendUnexpected } from './http/foreign-errors.js'
 import { ADMITTED, createEnforcer, createGuard, createGuards, type Enforcer, type Guards } from './http/guards.js'
-import type { Policy } from './http/policy.js'
-import { createRefusalSender, type RefusalSender } from './http/refusal.js'
+import { createRefusalSender } from './http/refusal.js'
 import { guardRoutes } from './http/routes.js'
 import { watchScopeGuards } from './http/scope-guards.js'
 import { documentRoutes } from './http/swagger.js'
@@ -33,14 +32,13 @@ async function bouncer (instance: FastifyInstance, options: AuthPluginOptions): 
   const authenticate = enabled
     ? createAuthenticator({ userProperty, verify: createTokenVerifier({ issuers: settings.issuers, maxTokenLength: settings.maxTokenLength, cacheSize: settings.cacheSize, clock: systemClock }) })
     : nobody
-  const enforce: Enforcer = enabled ? createEnforcer(authenticate) : admitEveryone
-  const recognise = createRecogniser(settings.jwt?.show === true)
-  const send = createRefusalSender(settings)
-  const refuse = createRefuser(errorHandler !== false, recognise, send)
+  const enforce: Enforcer = enabled ? createEnforcer(authenticate) : () => ADMITTED
+  const handling = { recognise: createRecogniser(settings.jwt?.show === true), send: createRefusalSender(settings) }
+  const refuse = createRefuser(errorHandler !== false, handling)
   const guards = createGuards((policy) => createGuard(policy, enforce, refuse))
 
   decorateRequest(instance, userProperty, authenticate)
-  instance.decorate(senderKey as never, send as never)
+  instance.decorate(handlingKey as never, handling as never)
   if (settings.decorate) {
     for (const [name, guard] of Object.entries(guards)) instance.decorate(name, guard)
   }
@@ -49,25 +47,24 @@ async function bouncer (instance: FastifyInstance, options: AuthPluginOptions): 
   const routes = guardRoutes(instance, {
     protect: settings.protect,
     hook: settings.hook,
+    scopeGuards,
     enforce,
     refuse,
-    errorHandler: errorHandler === false ? undefined : (own) => routeErrorHandler(own, recognise, send)
+    errorHandler: errorHandler === false ? undefined : (own) => routeErrorHandler(own, handling)
   })
   documentRoutes(instance, { routes, scopeGuards, settings })
-  if (errorHandler === 'all') answerEverything(instance, recognise, send)
+  if (errorHandler === 'all') answerEverything(instance, handling)
   const jwt = settings.jwt === undefined ? undefined : await registerFastifyJwt(instance, settings.jwt, authenticate)
   instance.decorate('bouncer', { guards, jwt })
 }
 
-function admitEveryone (request: FastifyRequest, policy: Policy): unknown {
-  identityOf(request).admitted = policy
-  return ADMITTED
-}
-
 function refuseCollisions (instance: FastifyInstance, { userProperty, jwt }: Settings): void {
-  if (instance.hasDecorator('bouncer')) {
-    throw new ConfigurationError({ option: 'register', message: 'fastify-bouncer is registered twice in one scope. Register it once, or in two children that do not contain each other; for several issuers use the option issuers.' })
-  }
+  if (instance.hasDecorator('bouncer')) throw nested()
+  // A parent that registers it later contains this scope as well: both would
+  // share one identity per request, and the parent would trust this one's marks.
+  instance.addHook('onReady', async () => {
+    if ('bouncer' in Object.getPrototypeOf(instance)) throw nested()
+  })
   if (instance.hasRequestDecorator(userProperty)) throw taken(userProperty)
   if (jwt?.show === true && instance.hasDecorator('jwt')) {
     throw new ConfigurationError({ option: 'jwt.decorate', message: 'jwt.decorate would show a second @fastify/jwt to an application that has one already. Leave it out; app.bouncer.jwt signs.' })
@@ -79,6 +76,10 @@ function refuseCollisions (instance: FastifyInstance, { userProperty, jwt }: Set
     return decorate.call(this, name, ...rest)
   }
   instance.decorateRequest = refusing as FastifyInstance['decorateRequest']
+}
+
+function nested (): ConfigurationError {
+  return new ConfigurationError({ option: 'register', message: 'fastify-bouncer is registered twice, in one scope or in one that contains the other. Register it once, or in children that do not contain each other; for several issuers use the option issuers.' })
 }
 
 function taken (userProperty: string): ConfigurationError {
@@ -94,19 +95,17 @@ function decorateRequest (instance: FastifyInstance, userProperty: string, authe
 }
 
 // `run`, never `enterWith`: that one would stay entered for the next request of
-// a kept-alive connection. Bodies are parsed in the connection's own context, and
-// the end of a pipelined response comes in that of the response before it, so the
-// request's own is entered again after either.
+// a kept-alive connection. The end of a pipelined response comes in the context
+// of the response before it, and time-outs and aborts in none, so the request's
+// own is entered again for those.
 function followRequests (instance: FastifyInstance): void {
   instance.addHook('onRequest', (request, _reply, done) => { runAs(identityOf(request), done) })
-  instance.addHook('preValidation', (request, _reply, done) => { runAs(identityOf(request), done) })
-  instance.addHook('onError', (request, _reply, _error, done) => { runAs(identityOf(request), done) })
   instance.addHook('onResponse', (request, _reply, done) => { runAs(identityOf(request), done) })
   instance.addHook('onTimeout', (request, _reply, done) => { runAs(identityOf(request), done) })
   instance.addHook('onRequestAbort', (request, done) => { runAs(identityOf(request), done) })
 }
 
-function answerEverything (instance: FastifyInstance, recognise: ReturnType<typeof createRecogniser>, send: RefusalSender): void {
+function answerEverything (instance: FastifyInstance, { recognise, send }: ErrorHandling): void {
   instance.setErrorHandler((error, request, reply) => {
     try {
       const ours = recognise(error)

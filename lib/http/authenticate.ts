@@ -2,10 +2,10 @@ import type { FastifyRequest } from 'fastify'
 import type { Identity, User } from '../context.js'
 import { withoutStack } from '../errors/auth-error.js'
 import { MissingTokenError } from '../errors/authentication.js'
-import type { TokenVerifier, Issuer } from '../token/verify.js'
+import { isThenable } from '../promise.js'
+import type { Issuer, TokenVerifier, VerifiedToken } from '../token/verify.js'
 import { userFromClaims, type RoleResolver } from '../token/principal.js'
 import { bearerToken } from './bearer.js'
-import type { Policy } from './policy.js'
 
 /** An issuer, and how its tokens name roles. */
 export interface TrustedIssuer extends Issuer {
@@ -18,18 +18,8 @@ export interface RequestIdentity extends Identity {
   refusal: unknown
   /** Authentication under way. */
   pending: Promise<RequestIdentity> | undefined
-  /** The policy that let this request pass last. */
-  admitted: Policy | undefined
-  /** The mark of the request's route, once a hook of that route has run. */
-  route: RouteMark | undefined
-}
-
-/** What `onRoute` leaves on a route, and what must have let a request pass when its body is about to be read. */
-export interface RouteMark {
-  /** What the route declares. */
-  readonly policy: Policy | undefined
-  /** What its guards ask that are no longer among its hooks. */
-  lost: Policy | undefined
+  /** Whether a hook of the request's route has run, one that `onRoute` put there. */
+  known: boolean
 }
 
 export const identityKey = Symbol('fastify-bouncer.identity')
@@ -43,7 +33,7 @@ declare module 'fastify' {
 /** What is known of `request`, from its first hook on. */
 export function identityOf (request: FastifyRequest): RequestIdentity {
   // Undefined in children that were created before the plugin was registered.
-  return (request[identityKey] ??= { user: null, refusal: undefined, pending: undefined, admitted: undefined, route: undefined })
+  return (request[identityKey] ??= { user: null, refusal: undefined, pending: undefined, known: false })
 }
 
 /**
@@ -61,20 +51,18 @@ export interface AuthenticatorOptions {
 
 /** The authenticator of bearer tokens. */
 export function createAuthenticator ({ verify, userProperty }: AuthenticatorOptions): Authenticator {
-  function findUser (request: FastifyRequest): User | Promise<User> {
+  function findUser (request: FastifyRequest): User | PromiseLike<User> {
     const verified = withoutStack(() => verify(bearerToken(request)))
-    return verified instanceof Promise
-      ? verified.then(({ issuer, claims }) => userFromClaims(claims, issuer.roles))
-      : userFromClaims(verified.claims, verified.issuer.roles)
+    return isThenable(verified) ? verified.then(userOf) : userOf(verified)
   }
 
   function settle (request: FastifyRequest, identity: RequestIdentity, user: User): RequestIdentity {
-    identity.user = user
     ;(request as unknown as Record<string, unknown>)[userProperty] = user
+    identity.user = user
     return identity
   }
 
-  async function settleLater (request: FastifyRequest, identity: RequestIdentity, user: Promise<User>): Promise<RequestIdentity> {
+  async function settleLater (request: FastifyRequest, identity: RequestIdentity, user: PromiseLike<User>): Promise<RequestIdentity> {
     try {
       return settle(request, identity, await user)
     } catch (error) {
@@ -88,13 +76,22 @@ export function createAuthenticator ({ verify, userProperty }: AuthenticatorOpti
     if (identity.pending !== undefined) return identity.pending
     try {
       const user = findUser(request)
-      if (!(user instanceof Promise)) return settle(request, identity, user)
+      if (!isThenable(user)) return settle(request, identity, user)
       identity.pending = settleLater(request, identity, user)
       return identity.pending
     } catch (error) {
       return refuse(identity, error)
     }
   }
+}
+
+// Roles that a function finds may change while a token lives, and are asked for
+// each time. Claims do not.
+function userOf (verified: VerifiedToken<TrustedIssuer>): User | Promise<User> {
+  const { issuer, claims } = verified
+  if (issuer.roles !== undefined) return userFromClaims(claims, issuer.roles)
+  verified.user ??= userFromClaims(claims)
+  return verified.user
 }
 
 /** The authenticator while authentication is switched off: nobody is signed in. */

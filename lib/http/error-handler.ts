@@ -16,20 +16,25 @@ export function createRecogniser (ownJwt: boolean): Recogniser {
   return ownJwt ? fromLibrary : (error) => error instanceof AuthError ? error : undefined
 }
 
-/** Where an instance keeps its sender, for {@link authErrorHandler}. */
-export const senderKey = Symbol('fastify-bouncer.sender')
+/** How an application's errors are told and answered. */
+export interface ErrorHandling {
+  recognise: Recogniser
+  send: RefusalSender
+}
 
-const plainSender = createRefusalSender({ logLevel: 'info' })
+/** Where an instance keeps its {@link ErrorHandling}, for {@link authErrorHandler}. */
+export const handlingKey = Symbol('fastify-bouncer.errors')
+
+const plain: ErrorHandling = { recognise: createRecogniser(false), send: createRefusalSender({ logLevel: 'info' }) }
 
 /**
  * For an application's own error handler: answers our errors as documented, and
  * leaves everything else to Fastify.
  */
 export function authErrorHandler (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  if (error instanceof AuthError) {
-    const send = (request.server as unknown as { [senderKey]?: RefusalSender })[senderKey] ?? plainSender
-    return send(error, request, reply)
-  }
+  const { recognise, send } = (request.server as unknown as { [handlingKey]?: ErrorHandling })[handlingKey] ?? plain
+  const ours = recognise(error)
+  if (ours !== undefined) return send(ours, request, reply)
   // Thrown, an Error goes to the next handler out; anything else would be sent
   // as it is, with status 200.
   if (error instanceof Error) throw error
@@ -37,7 +42,7 @@ export function authErrorHandler (error: unknown, request: FastifyRequest, reply
 }
 
 /** The handler of one route: our errors here, all others where they would have gone without us. */
-export function routeErrorHandler (own: RouteOptions['errorHandler'], recognise: Recogniser, send: RefusalSender): ErrorHandler {
+export function routeErrorHandler (own: RouteOptions['errorHandler'], { recognise, send }: ErrorHandling): ErrorHandler {
   return function (error, request, reply) {
     const ours = recognise(error)
     if (ours !== undefined) return send(ours, request, reply)
@@ -47,8 +52,8 @@ export function routeErrorHandler (own: RouteOptions['errorHandler'], recognise:
   }
 }
 
-/** Answers what a guard threw. */
-export function createRefuser (handled: boolean, recognise: Recogniser, send: RefusalSender): Refuser {
+/** Answers what stood in a request's way; not `handled` where errors are the application's. */
+export function createRefuser (handled: boolean, { recognise, send }: ErrorHandling): Refuser {
   return (error, request, reply, done) => {
     const ours = recognise(error)
     // Without an error, `done` would let the request pass.

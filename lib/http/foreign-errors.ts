@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import type { FastifyReply, FastifyRequest, FastifySchemaValidationError } from 'fastify'
 import { bodyOf, MEDIA_TYPES, type BodyContent } from './error-body.js'
 import { bodyForm } from './negotiate.js'
-import { appendVary } from './refusal.js'
+import { appendVary, report } from './refusal.js'
 
 /** One failed rule of a schema: where in the schema, and what it asks. Nothing of the client's. */
 export interface InvalidField {
@@ -84,13 +84,13 @@ export function sendForeign (error: unknown, request: FastifyRequest, reply: Fas
   const level = statusCode >= 500 ? 'error' : 'info'
   request.log[level]({ req: request, res: reply, err: error }, error instanceof Error ? error.message : 'A value that is no Error was thrown')
   const { headers } = (error ?? {}) as ForeignError
-  if (typeof headers === 'object' && headers !== null) reply.headers(headers as Record<string, string>)
+  if (statusCode < 500 && typeof headers === 'object' && headers !== null) reply.headers(headers as Record<string, string>)
   return send(statusCode, foreignContent(statusCode, error), request, reply)
 }
 
 /** Answers a fault of our own: 500 with a constant body. */
 export function sendUnexpected (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  request.log.error({ req: request, res: reply, err: error }, 'fastify-bouncer: unexpected fault')
+  report(request, error, 'fastify-bouncer: unexpected fault')
   return send(500, foreignContent(500), request, reply)
 }
 

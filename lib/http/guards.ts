@@ -3,6 +3,7 @@ import type { Group, Role, Scope, User } from '../context.js'
 import { withoutStack, type AuthError } from '../errors/auth-error.js'
 import { MissingTokenError } from '../errors/authentication.js'
 import { ConfigurationError } from '../errors/operation.js'
+import { isThenable } from '../promise.js'
 import type { Authenticator, RequestIdentity } from './authenticate.js'
 import { namesPolicy, optionalPolicy, userPolicy, type Policy } from './policy.js'
 
@@ -48,19 +49,18 @@ export type Refuser = (error: unknown, request: FastifyRequest, reply: FastifyRe
 export function createEnforcer (authenticate: Authenticator): Enforcer {
   return (request, policy) => {
     const identity = authenticate(request)
-    return identity instanceof Promise ? identity.then((settled) => decide(settled, policy)) : decide(identity, policy)
+    return isThenable(identity) ? identity.then((settled) => decide(settled, policy)) : decide(identity, policy)
   }
 }
 
 function decide (identity: RequestIdentity, policy: Policy): unknown {
   const { user, refusal } = identity
-  if (user === null) {
+  if (user === null || user === undefined) {
     if (!policy.optional || !(refusal instanceof MissingTokenError)) return refusal
   } else if (policy.checks.length > 0) {
     const missing = withoutStack(() => firstMissing(user, policy))
     if (missing !== undefined) return missing
   }
-  identity.admitted = policy
   return ADMITTED
 }
 
@@ -84,9 +84,15 @@ export function createGuard (policy: Policy, enforce: Enforcer, refuse: Refuser)
       if (outcome === ADMITTED) done()
       else refuse(outcome, request, reply, done)
     }
-    const outcome = enforce(request, policy)
-    if (outcome instanceof Promise) outcome.then(conclude, conclude)
-    else conclude(outcome)
+    const stop = (error: unknown): void => { refuse(error, request, reply, done) }
+    try {
+      const outcome = enforce(request, policy)
+      if (!isThenable(outcome)) conclude(outcome)
+      // What fails while an answer is made must be answered too.
+      else Promise.resolve(outcome).then(conclude, stop).catch(stop)
+    } catch (error) {
+      stop(error)
+    }
   }
   return Object.assign(guard as Guard, { [policyKey]: policy })
 }

@@ -37,12 +37,12 @@ export function createRefusalSender ({ logLevel, expose = {}, detail }: RefusalO
   const full = createBodySerializer((errorClass) => exposure(errorClass)?.schema.properties)
   const bare = createBodySerializer(() => undefined)
 
-  // An application's function must not turn a refusal into anything else.
+  // A function of the application's must not turn a refusal into anything else.
   function attempt<Result> (request: FastifyRequest, option: string, run: () => Result): Result | undefined {
     try {
       return run()
     } catch (err) {
-      request.log.error({ err }, `fastify-bouncer: ${option} failed while an error was answered`)
+      report(request, err, `fastify-bouncer: ${option} failed while an error was answered`)
       return undefined
     }
   }
@@ -60,7 +60,7 @@ export function createRefusalSender ({ logLevel, expose = {}, detail }: RefusalO
   }
 
   return (error, request, reply) => {
-    log(error, request, logLevel)
+    attempt(request, 'logger', () => { log(error, request, logLevel) })
     const form = bodyForm(request.headers.accept)
     const content = contentOf(error, request)
     const payload = attempt(request, 'expose', () => full(error, content, form)) ??
@@ -75,6 +75,13 @@ export function createRefusalSender ({ logLevel, expose = {}, detail }: RefusalO
       .serializer(asIs)
       .send(payload)
   }
+}
+
+/** Logs a fault. A logger that fails itself has nowhere to say so, and must not keep anybody from being answered. */
+export function report (request: FastifyRequest, err: unknown, message: string): void {
+  try {
+    request.log.error({ err }, message)
+  } catch {}
 }
 
 function log (error: AuthError, request: FastifyRequest, logLevel: RefusalLogLevel): void {

@@ -1,6 +1,7 @@
 import type { Group, Role, Scope } from '../context.js'
 import { AuthError, type AuthErrorClass } from '../errors/auth-error.js'
 import { ConfigurationError } from '../errors/operation.js'
+import { own } from '../token/claims.js'
 import { combine, namesPolicy, optionalPolicy, userPolicy, type Policy } from './policy.js'
 
 /**
@@ -45,8 +46,8 @@ const KEYS = new Set([...Object.keys(LISTS), 'optional', 'errors'])
 
 /** Reads `config.auth`. Throws {@link ConfigurationError} for what cannot be meant. */
 export function readDeclaration (config: object | undefined): Declaration {
-  if (config === undefined || !('auth' in config)) return { kind: 'silent' }
-  const { auth } = config
+  if (config === undefined || !Object.hasOwn(config, 'auth')) return { kind: 'silent' }
+  const auth = own(config, 'auth')
   if (auth === false) return { kind: 'anonymous' }
   if (auth === true) return { kind: 'asking', policy: userPolicy, errors: [] }
   if (typeof auth !== 'object' || auth === null || Array.isArray(auth)) {
@@ -59,17 +60,17 @@ export function readDeclaration (config: object | undefined): Declaration {
     if (!KEYS.has(key)) throw refuse(`config.auth.${key}`, `is not known; known are ${[...KEYS].join(', ')}`)
     if (asked[key] === undefined) throw refuse(`config.auth.${key}`, 'is undefined; leave it out or give it a value')
   }
-  return { kind: 'asking', policy: readPolicy(asked), errors: readErrors(asked.errors) }
+  return { kind: 'asking', policy: readPolicy(asked), errors: readErrors(own(asked, 'errors')) }
 }
 
 function readPolicy (asked: Record<string, unknown>): Policy {
   const policies = Object.entries(LISTS).flatMap(([key, [kind, requireAll]]) => {
-    const names = asked[key]
+    const names = own(asked, key)
     if (names === undefined) return []
     if (!Array.isArray(names)) throw refuse(`config.auth.${key}`, 'must be a list of names')
     return [namesPolicy(kind, names, requireAll, `config.auth.${key}`)]
   })
-  const { optional = false } = asked
+  const optional = own(asked, 'optional') ?? false
   if (typeof optional !== 'boolean') throw refuse('config.auth.optional', 'must be true or false')
   if (!optional) return combine([userPolicy, ...policies])
   if (policies.length > 0) throw refuse('config.auth.optional', 'lets strangers through while other keys ask for a user; keep one of them')

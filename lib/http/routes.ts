@@ -1,20 +1,30 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { AuthError, type AuthErrorClass } from '../errors/auth-error.js'
 import { ConfigurationError } from '../errors/operation.js'
-import { identityOf, type RouteMark } from './authenticate.js'
-import { ADMITTED, createGuard, policyOf, type Enforcer, type Refuser } from './guards.js'
+import { identityOf } from './authenticate.js'
+import { ADMITTED, createGuard, policyOf, type Enforcer, type Guard, type Refuser } from './guards.js'
 import { combine, userPolicy, type Policy } from './policy.js'
 import { readDeclaration } from './route-auth.js'
+import type { ScopeGuards } from './scope-guards.js'
 
 /** A route that was declared after the plugin, and what it asks for by itself. */
 export interface KnownRoute {
   readonly options: RouteOptions
   readonly instance: FastifyInstance
+  /** `config.auth`, as it was when the route was declared. */
+  readonly auth: unknown
   readonly anonymous: boolean
   /** From `config.auth`, `protect`, and guards among the route's own hooks. */
-  readonly policies: readonly Policy[]
+  policies: readonly Policy[]
   /** From `config.auth.errors`. */
   readonly errors: readonly AuthErrorClass[]
+  readonly mark: RouteMark
+}
+
+/** What `onRoute` leaves on a route. */
+interface RouteMark {
+  /** Asks for what other plugins have added to the route, or taken from its hooks. */
+  guard: Guard | undefined
 }
 
 export type Protect = 'declared' | 'all' | ((route: RouteOptions) => boolean)
@@ -22,13 +32,14 @@ export type Protect = 'declared' | 'all' | ((route: RouteOptions) => boolean)
 export interface RouteOptionsOfPlugin {
   protect: Protect
   hook: 'onRequest' | 'preHandler'
+  scopeGuards: ScopeGuards
   enforce: Enforcer
   refuse: Refuser
   /** Wraps a route's error handler; undefined where errors are the application's. */
   errorHandler: ((own: RouteOptions['errorHandler']) => NonNullable<RouteOptions['errorHandler']>) | undefined
 }
 
-/** Marks the configuration of routes that `onRoute` saw, with the policy that the route declares. */
+/** Marks the configuration of routes that `onRoute` saw. */
 export const knownKey = Symbol('fastify-bouncer.route')
 
 declare module 'fastify' {
@@ -42,115 +53,134 @@ const STAGES = ['onRequest', 'preParsing', 'preValidation', 'preHandler', 'preSe
 
 /** Guards the routes of an instance as they are declared, and returns them, growing. */
 export function guardRoutes (instance: FastifyInstance, options: RouteOptionsOfPlugin): readonly KnownRoute[] {
-  const known: Array<KnownRoute & { mark: RouteMark }> = []
+  const known: KnownRoute[] = []
 
   instance.addHook('onRoute', function (route) {
-    const declaration = readDeclaration(route.config)
-    const guards = policiesOf(route)
-    const anonymous = declaration.kind === 'anonymous'
-    if (anonymous && guards.length > 0) throw contradiction(route)
-    const declared = declaration.kind === 'asking' ? declaration.policy : undefined
-    const policy = declared ?? (!anonymous && isProtected(options.protect, route) ? userPolicy : undefined)
-    // New arrays and objects throughout: those given are the application's, and
-    // may serve several routes.
-    if (policy !== undefined) {
-      const guard = createGuard(policy, declared === undefined ? sparingPreflights(options.enforce, route) : options.enforce, options.refuse)
-      route[options.hook] = [guard, ...listOf(route[options.hook])] as never
-    }
-    const mark: RouteMark = { policy: options.hook === 'onRequest' ? policy : undefined, lost: undefined }
-    route.config = { ...route.config, [knownKey]: mark }
-    route.onRequest = [note(mark), ...listOf(route.onRequest)] as never
-    if (options.errorHandler !== undefined) route.errorHandler = options.errorHandler(route.errorHandler)
-    known.push({
-      options: route,
-      instance: this,
-      anonymous,
-      policies: policy === undefined ? guards : [policy, ...guards],
-      errors: declaration.kind === 'asking' ? declaration.errors : [],
-      mark
-    })
+    known.push(guardRoute(this, route, options))
   })
 
   instance.addHook('onReady', async () => {
-    for (const { options: route, policies, mark } of known) recover(route, policies, mark, options.protect)
+    for (const route of known) review(route, options)
   })
 
   instance.addHook('preParsing', (request, reply, payload, done) => {
     stopUnchecked(request, reply, options, (error) => { error === undefined ? done(null, payload) : done(error as never) })
   })
 
-  // A route without a handler of ours answers as Fastify does, with the message;
-  // ours may hold what only operators should see.
+  // Fastify's own handler answers with the message, which may hold what only
+  // operators should see. Handlers of the application's get it as it is.
   instance.addHook('onError', (request, _reply, error, done) => {
-    if (options.errorHandler !== undefined && error instanceof AuthError && !isKnown(request)) error.message = error.detail
+    if (error instanceof AuthError && isForFastify(request, options)) error.message = error.detail
     done()
   })
 
   return known
 }
 
-// Asking Fastify for the configuration of a request's route makes a new object
-// each time; a hook of the route knows it.
-function note (mark: RouteMark) {
-  return (request: FastifyRequest, _reply: FastifyReply, done: () => void): void => {
-    identityOf(request).route = mark
-    done()
+function isForFastify (request: FastifyRequest, { errorHandler }: RouteOptionsOfPlugin): boolean {
+  return errorHandler === undefined ? request.server.errorHandler.name.endsWith('defaultErrorHandler') : !isKnown(request)
+}
+
+function guardRoute (instance: FastifyInstance, route: RouteOptions, options: RouteOptionsOfPlugin): KnownRoute {
+  const declaration = readDeclaration(route.config)
+  const guards = policiesOf(route)
+  const anonymous = declaration.kind === 'anonymous'
+  if (anonymous && guards.length > 0) throw contradiction(route)
+  const declared = declaration.kind === 'asking' ? declaration.policy : undefined
+  const policy = declared ?? (!anonymous && isProtected(options.protect, route) ? userPolicy : undefined)
+  const mark: RouteMark = { guard: undefined }
+  // New arrays and objects throughout: those given are the application's, and
+  // may serve several routes.
+  if (policy !== undefined) {
+    const guard = createGuard(policy, declared === undefined ? sparingPreflights(options.enforce, route) : options.enforce, options.refuse)
+    route[options.hook] = [guard, ...listOf(route[options.hook])] as never
+  }
+  const auth = authOf(route)
+  route.config = { ...route.config, [knownKey]: mark }
+  route.onRequest = [note(mark), ...listOf(route.onRequest)] as never
+  if (options.errorHandler !== undefined) route.errorHandler = options.errorHandler(route.errorHandler)
+  return {
+    options: route,
+    instance,
+    auth,
+    anonymous,
+    policies: policy === undefined ? guards : [policy, ...guards],
+    errors: declaration.kind === 'asking' ? declaration.errors : [],
+    mark
   }
 }
 
-function markOf (request: FastifyRequest): RouteMark | undefined {
-  return identityOf(request).route ?? (request.is404 ? undefined : request.routeOptions.config[knownKey])
+/**
+ * Looks at a route again when all plugins are loaded. An `onRoute` hook that ran
+ * after ours, such as that of a child scope, may have taken guards from it,
+ * wrapped them out of sight, or given it another `config`.
+ */
+function review (route: KnownRoute, options: RouteOptionsOfPlugin): void {
+  const { options: routeOptions, mark, anonymous } = route
+  if (anonymous && options.scopeGuards(route.instance).length > 0) throw contradiction(routeOptions)
+  const left = policiesOf(routeOptions)
+  const asked = route.policies.filter((policy) => !left.includes(policy))
+  const added = authOf(routeOptions) === route.auth ? undefined : readDeclaration(routeOptions.config)
+  const marked = routeOptions.config?.[knownKey] === mark
+  // What was asked for cannot be withdrawn, nor a mark be found that is gone.
+  if (added?.kind === 'anonymous' || (!marked && (asked.length > 0 || mayAsk(routeOptions, options.protect)))) throw overwritten(routeOptions)
+  if (added?.kind === 'asking') {
+    asked.push(added.policy)
+    route.policies = [...route.policies, added.policy]
+  }
+  if (asked.length > 0) mark.guard = createGuard(combine(asked), options.enforce, options.refuse)
+}
+
+// Asking Fastify for the configuration of a request's route makes a new object
+// each time; a hook of the route has its mark.
+function note (mark: RouteMark): (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void {
+  return (request, reply, done) => {
+    identityOf(request).known = true
+    if (mark.guard === undefined) done()
+    else mark.guard(request, reply, done)
+  }
 }
 
 /** Whether `onRoute` saw the route of this request. */
 export function isKnown (request: FastifyRequest): boolean {
-  return markOf(request) !== undefined
+  // First: reply.callNotFound() makes a 404 of a request whose route was known.
+  return !request.is404 && (identityOf(request).known || request.routeOptions.config[knownKey] !== undefined)
 }
 
 /**
- * The last line: a route that asks for a user and whose guard has not let this
- * request pass. Either `onRoute` never saw it (declared too early, or in a child
- * that was registered before), or somebody else's `onRoute` took the guard away.
+ * The last line, for routes whose hook did not run: those that `onRoute` never
+ * saw (declared too early, or in a child that was registered before) are refused
+ * where they ask for a user; where another plugin took all hooks away, ours is
+ * made up for.
  */
 function stopUnchecked (request: FastifyRequest, reply: FastifyReply, options: RouteOptionsOfPlugin, done: (error?: Error) => void): void {
-  const mark = markOf(request)
-  if (mark === undefined) { stopUnseen(request, reply, options, done); return }
-  const unmet = mark.lost ?? (identityOf(request).admitted === mark.policy ? undefined : mark.policy)
-  if (unmet === undefined) done()
-  else createGuard(unmet, options.enforce, options.refuse)(request, reply, done)
-}
-
-function stopUnseen (request: FastifyRequest, reply: FastifyReply, options: RouteOptionsOfPlugin, done: (error?: Error) => void): void {
+  if (identityOf(request).known || request.is404) { done(); return }
   const route = request.routeOptions
-  if (!request.is404 && asksUnseen(route as unknown as RouteOptions, options.protect, request)) {
-    options.refuse(tooEarly(route.method, route.url), request, reply, done)
-  } else {
-    done()
-  }
-}
-
-/**
- * Finds guards that an `onRoute` hook after ours took from a route, or wrapped
- * out of sight, and has {@link stopUnchecked} ask for them.
- */
-function recover (route: RouteOptions, policies: readonly Policy[], mark: RouteMark, protect: Protect): void {
-  const left = policiesOf(route)
-  const lost = policies.filter((policy) => !left.includes(policy))
-  const marked = route.config?.[knownKey] === mark
-  if (!marked && (lost.length > 0 || asksUnseen(route, protect))) throw overwritten(route)
-  if (marked && lost.length > 0) mark.lost = combine(lost)
+  const mark = route.config[knownKey]
+  if (mark !== undefined) note(mark)(request, reply, done)
+  else if (asksUnseen(request, options.protect)) options.refuse(tooEarly(route.method, route.url), request, reply, done)
+  else done()
 }
 
 function policiesOf (route: RouteOptions): Policy[] {
   return STAGES.flatMap((stage) => listOf<unknown>(route[stage]).map((hook) => policyOf(hook, stage))).filter((policy) => policy !== undefined)
 }
 
-function asksUnseen (route: RouteOptions, protect: Protect, request?: FastifyRequest): boolean {
-  const { kind } = readDeclaration(route.config)
-  if (kind !== 'silent') return kind === 'asking'
+function authOf ({ config }: RouteOptions): unknown {
+  return config !== undefined && Object.hasOwn(config, 'auth') ? config.auth : undefined
+}
+
+function asksUnseen (request: FastifyRequest, protect: Protect): boolean {
+  const route = request.routeOptions as unknown as RouteOptions
   // @fastify/cors, registered before, has such a route.
-  const spared = request !== undefined && isForPreflights(route) && isPreflight(request)
-  return !spared && isProtected(protect, route)
+  return mayAsk(route, protect) && !(authOf(route) === undefined && isForPreflights(route) && isPreflight(request))
+}
+
+// A function is not asked: what is left of an unseen route is not what it is
+// written for, so that it could not be relied on.
+function mayAsk (route: RouteOptions, protect: Protect): boolean {
+  const { kind } = readDeclaration(route.config)
+  return kind === 'silent' ? protect !== 'declared' : kind === 'asking'
 }
 
 function isProtected (protect: Protect, route: RouteOptions): boolean {
@@ -173,9 +203,7 @@ function isPreflight ({ headers }: FastifyRequest): boolean {
 function sparingPreflights (enforce: Enforcer, route: RouteOptions): Enforcer {
   if (!isForPreflights(route)) return enforce
   return (request, policy) => {
-    if (!isPreflight(request)) return enforce(request, policy)
-    identityOf(request).admitted = policy
-    return ADMITTED
+    return isPreflight(request) ? ADMITTED : enforce(request, policy)
   }
 }
 

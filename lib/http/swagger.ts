@@ -8,7 +8,7 @@ import { completeDocument, operationKey, type OperationDocs } from './openapi.js
 import { combine } from './policy.js'
 import type { Exposure } from './refusal.js'
 import { classesOf, type Json, type Refusal } from './response-docs.js'
-import { contradiction, type KnownRoute } from './routes.js'
+import type { KnownRoute } from './routes.js'
 import type { ScopeGuards } from './scope-guards.js'
 
 export interface DocumentationOptions {
@@ -42,7 +42,6 @@ export function documentRoutes (instance: FastifyInstance, { routes, scopeGuards
       owner.swagger = completing(owner.swagger, routes, docsOf)
     }
   })
-  instance.addHook('onReady', async () => { routes.forEach(docsOf) })
 }
 
 /** Tells what the document says of a route. */
@@ -54,7 +53,6 @@ function documentation (scopeGuards: ScopeGuards, { errorHandler, expose, mayBeU
 
   return (route) => {
     const guards = scopeGuards(route.instance)
-    if (route.anonymous && guards.length > 0) throw contradiction(route.options)
     const written = classesOf(route.options.schema).map(refusalOf)
     const policies = [...guards, ...route.policies]
     if (policies.length === 0) return { access: route.anonymous ? 'anonymous' : undefined, refusals: [], written }

@@ -27,7 +27,9 @@ export function parseHeader (token: string, maxLength: number, known?: Map<strin
   const last = token.lastIndexOf('.')
   if (!isCanonical(token, 0, first) || !isCanonical(token, first + 1, last) || !isCanonical(token, last + 1, token.length)) throw malformed()
   const segment = token.slice(0, first)
-  const header = known?.get(segment) ?? readHeader(parseObject(segment))
+  const seen = known?.get(segment)
+  if (seen !== undefined) return seen
+  const header = readHeader(parseObject(segment))
   if (known !== undefined) remember(known, segment, header)
   return header
 }
@@ -51,7 +53,7 @@ export function readHeader (header: Record<string, unknown>): TokenHeader {
   return { alg, kid }
 }
 
-/** The claims of a token that is not verified yet: to find out which issuer's keys to try, and for nothing else. */
+/** The `iss` of a token that is not verified yet: to find out which issuer's keys to try, and for nothing else. */
 export function peekIssuer (token: string): unknown {
   const claims = parseObject(token.slice(token.indexOf('.') + 1, token.lastIndexOf('.')))
   return Object.hasOwn(claims, 'iss') ? claims.iss : undefined

@@ -23,7 +23,7 @@ export interface KeySource {
    * Throws `TokenInvalidError` (`unknown_key`) when there is none, and
    * `AuthUnavailableError` when nobody can say.
    */
-  find (header: TokenHeader): readonly VerificationKey[] | Promise<readonly VerificationKey[]>
+  find (header: TokenHeader): readonly VerificationKey[] | PromiseLike<readonly VerificationKey[]>
 }
 
 /** Prepares a PEM public key or an HMAC secret, once. Throws what fast-jwt throws for a key it does not take. */

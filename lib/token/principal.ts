@@ -2,6 +2,7 @@ import { names } from '../access.js'
 import type { Claims, Role, User } from '../context.js'
 import { AuthError } from '../errors/auth-error.js'
 import { AuthUnavailableError } from '../errors/operation.js'
+import { isThenable } from '../promise.js'
 import { own } from './claims.js'
 import type { RawClaims } from './key-source.js'
 
@@ -19,7 +20,9 @@ export const rolesFromClaims = (claims: Readonly<RawClaims>): readonly string[] 
  * when the role resolver fails: who has no known roles must not be let in
  * somewhere by accident, nor be told that he lacks them.
  */
-export function userFromClaims (claims: Readonly<RawClaims>, resolver: RoleResolver | undefined): User | Promise<User> {
+export function userFromClaims (claims: Readonly<RawClaims>): User
+export function userFromClaims (claims: Readonly<RawClaims>, resolver: RoleResolver | undefined): User | Promise<User>
+export function userFromClaims (claims: Readonly<RawClaims>, resolver?: RoleResolver): User | Promise<User> {
   if (resolver === undefined) return user(claims, rolesFromClaims(claims))
   try {
     const roles = resolver(claims as Claims)
@@ -51,8 +54,4 @@ function scopesFromClaims (claims: Readonly<RawClaims>): readonly string[] {
 function failed (error: unknown): never {
   if (error instanceof AuthError) throw error
   throw new AuthUnavailableError({ dependency: 'roles', cause: error })
-}
-
-function isThenable (value: unknown): value is PromiseLike<readonly string[]> {
-  return typeof (value as { then?: unknown } | null)?.then === 'function'
 }

@@ -63,6 +63,9 @@ export function remoteKeys (options: RemoteKeysOptions): KeySource {
       return set
     } catch (cause) {
       failure = cause
+      // From the end of the attempt on: one that hung until its timeout would
+      // otherwise be over with its cool-down.
+      attemptedAt = clock()
       throw unavailable()
     }
   }
@@ -84,6 +87,11 @@ export function remoteKeys (options: RemoteKeysOptions): KeySource {
 
   async function currentSet (): Promise<KeySet> {
     if (set !== undefined && clock() < set.fetchedAt + maxAge) return set
+    // Known to be down: nobody waits for the next attempt while the last set serves.
+    if (failure !== undefined && set !== undefined && isServing(set)) {
+      if (cooldownLeft() <= 0) fetchOnce().catch(() => failure)
+      return set
+    }
     const last = set
     if (pending !== undefined || failure === undefined || cooldownLeft() <= 0) {
       try {
@@ -92,8 +100,12 @@ export function remoteKeys (options: RemoteKeysOptions): KeySource {
         // Unavailable; the last set may serve a while longer.
       }
     }
-    if (last !== undefined && clock() < last.fetchedAt + maxAge + options.staleFor * 1000) return last
+    if (last !== undefined && isServing(last)) return last
     throw unavailable()
+  }
+
+  function isServing ({ fetchedAt }: KeySet): boolean {
+    return clock() < fetchedAt + maxAge + options.staleFor * 1000
   }
 
   async function search (header: TokenHeader): Promise<readonly VerificationKey[]> {

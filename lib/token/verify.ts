@@ -1,7 +1,9 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.js'
+import type { User } from '../context.js'
 import { AuthError, withoutStack } from '../errors/auth-error.js'
 import { TokenInvalidError } from '../errors/authentication.js'
+import { isThenable } from '../promise.js'
 import { checkClaims, checkTimes, type ClaimRules } from './claims.js'
 import { parseHeader, peekIssuer, type TokenHeader } from './compact.js'
 import type { KeySource, RawClaims, VerificationKey } from './key-source.js'
@@ -17,6 +19,8 @@ export interface VerifiedToken<I extends Issuer = Issuer> {
   readonly issuer: I
   /** Frozen, since cached results are shared between requests. */
   readonly claims: Readonly<RawClaims>
+  /** The user that the claims speak of, kept once somebody has read him from them. */
+  user?: User
 }
 
 export interface TokenVerifierOptions<I extends Issuer> {
@@ -29,7 +33,7 @@ export interface TokenVerifierOptions<I extends Issuer> {
 }
 
 /** Verifies a token. Throws `TokenInvalidError`, `TokenExpiredError` or `AuthUnavailableError`. */
-export type TokenVerifier<I extends Issuer> = (token: string) => VerifiedToken<I> | Promise<VerifiedToken<I>>
+export type TokenVerifier<I extends Issuer> = (token: string) => VerifiedToken<I> | PromiseLike<VerifiedToken<I>>
 
 interface Remembered<I extends Issuer> extends VerifiedToken<I> {
   readonly header: TokenHeader
@@ -71,7 +75,7 @@ export function createTokenVerifier<I extends Issuer> (options: TokenVerifierOpt
     const issuer = known?.issuer ?? issuerOf(token)
     if (!issuer.keys.algorithms.has(header.alg)) throw new TokenInvalidError({ reason: 'algorithm' })
     const keys = issuer.keys.find(header)
-    return keys instanceof Promise
+    return isThenable(keys)
       ? keys.then((found) => withoutStack(() => finish(token, issuer, header, found, known)))
       : finish(token, issuer, header, keys, known)
   }
@@ -83,16 +87,19 @@ function checkSignature (token: string, keys: readonly VerificationKey[]): { key
     const claims = key.verify(token)
     if (!(claims instanceof AuthError)) return { key, claims: deepFreeze(claims) }
     refusal = claims
-    // Another key may have signed it; anything but a wrong signature is final.
+    // Another key may have signed it; a fault in looking for keys is final.
     if (!(claims instanceof TokenInvalidError)) break
   }
   throw refusal ?? new TokenInvalidError({ reason: 'unknown_key' })
 }
 
-function deepFreeze<Value> (value: Value): Value {
-  if (typeof value === 'object' && value !== null) {
-    for (const member of Object.values(value)) deepFreeze(member)
-    Object.freeze(value)
+// With a list of its own in place of the stack, however deep claims are nested.
+function deepFreeze<Value extends object> (root: Value): Value {
+  const left: object[] = [root]
+  for (let value = left.pop(); value !== undefined; value = left.pop()) {
+    for (const member of Object.values(Object.freeze(value))) {
+      if (typeof member === 'object' && member !== null) left.push(member)
+    }
   }
-  return value
+  return root
 }

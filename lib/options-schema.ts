@@ -1,0 +1,56 @@
+import { Type } from '@sinclair/typebox'
+
+const seconds = Type.Number({ minimum: 0, remedy: 'must be a number of seconds, not negative' })
+const wait = Type.Number({ exclusiveMinimum: 0, remedy: 'must be a number of seconds above 0' })
+const size = Type.Integer({ minimum: 1, remedy: 'must be a whole number above 0' })
+const text = (remedy: string) => Type.String({ pattern: '\\S', remedy })
+const flag = Type.Boolean({ remedy: 'must be true or false' })
+const oneOf = (...values: Array<string | boolean>) => Type.Union(values.map((value) => Type.Literal(value)), { remedy: `must be one of ${values.join(', ')}` })
+const callback = Type.Function([], Type.Unknown(), { remedy: 'must be a function' })
+const closed = { additionalProperties: false }
+
+const pair = Type.Object({
+  public: text('must be a public key in PEM'),
+  private: Type.Optional(Type.Union([Type.String(), Type.Object({ key: Type.String(), passphrase: Type.String() }, closed)], { remedy: 'must be a private key in PEM, or { key, passphrase }' })),
+  kid: Type.Optional(text('must be a string that is not empty'))
+}, closed)
+
+const jwt = Type.Object({
+  secret: Type.Optional(Type.Union([Type.String(), pair, Type.Array(Type.Union([Type.String(), pair]))], { remedy: 'must be a string of at least 32 bytes, { public, private } in PEM, or a list of them' })),
+  jwksUrl: Type.Optional(text('must be the https address of a key set')),
+  algorithms: Type.Optional(Type.Array(Type.String(), { minItems: 1, remedy: 'must be a list of algorithm names, such as [\'RS256\']' })),
+  clockTolerance: Type.Optional(seconds),
+  accessTokenTtl: Type.Optional(wait),
+  tokenUse: Type.Optional(Type.Array(oneOf('access', 'id'), { minItems: 1, remedy: 'must be a list of access and id' })),
+  maxTokenLength: Type.Optional(size),
+  cache: Type.Optional(Type.Union([Type.Boolean(), Type.Integer({ minimum: 0 })], { remedy: 'must be true, false, or a number of tokens' })),
+  decorate: Type.Optional(flag),
+  jwksTimeout: Type.Optional(wait),
+  jwksMaxAge: Type.Optional(seconds),
+  jwksCooldown: Type.Optional(seconds),
+  jwksStaleFor: Type.Optional(seconds),
+  jwksMaxBytes: Type.Optional(size)
+}, { ...closed, remedy: 'must be an object with secret or jwksUrl' })
+
+const issuerProperties = {
+  issuer: text('must be the exact value of the tokens\' iss, and not empty'),
+  audience: Type.Union([text(''), Type.Array(text(''), { minItems: 1 })], { remedy: 'must be the exact value of the tokens\' aud, or a list of such values, and not empty' }),
+  jwt
+}
+
+/** The shape of the plugin's options. Each part says in `remedy` what it must be. */
+export const optionsSchema = Type.Object({
+  ...Object.fromEntries(Object.entries(issuerProperties).map(([name, schema]) => [name, Type.Optional(schema)])),
+  roles: Type.Optional(callback),
+  issuers: Type.Optional(Type.Array(Type.Object({ ...issuerProperties, roles: Type.Optional(callback) }, closed), { minItems: 1, remedy: 'must be a list of { issuer, audience, jwt, roles? }' })),
+  enabled: Type.Optional(flag),
+  protect: Type.Optional(Type.Union([Type.Literal('declared'), Type.Literal('all'), callback], { remedy: 'must be declared, all, or a function of the route' })),
+  hook: Type.Optional(oneOf('onRequest', 'preHandler')),
+  errorHandler: Type.Optional(oneOf('auth', 'all', false)),
+  userProperty: Type.Optional(text('must be a property name')),
+  decorate: Type.Optional(flag),
+  securityContext: Type.Optional(flag),
+  logLevel: Type.Optional(oneOf('trace', 'debug', 'info', 'warn', 'error', 'silent')),
+  expose: Type.Optional(Type.Record(Type.String(), Type.Object({ schema: Type.Object({ properties: Type.Object({}) }), pick: callback }, closed), { remedy: 'must map class names to { schema, pick }, the schema being that of an object' })),
+  detail: Type.Optional(callback)
+}, closed)
