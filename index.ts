@@ -18,7 +18,7 @@ export * from './lib/errors.js'
 export { securityContext, authErrorHandler, authSecuritySchemes, errorResponses, authServerOptions, validateOptions }
 export type { AuthTypes, Claims, Group, Role, Scope, User } from './lib/context.js'
 export type { Guard, Guards } from './lib/http/guards.js'
-export type { DetailResolver, Exposure } from './lib/http/refusal.js'
+export type { DetailResolver, Exposure, Exposures } from './lib/http/refusal.js'
 export type { RouteAuth } from './lib/http/route-auth.js'
 export type { AuthPluginOptions, IssuerOptions, JwtOptions } from './lib/options.js'
 export type { Bouncer } from './lib/plugin.js'

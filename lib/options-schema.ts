@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox'
 
-const seconds = Type.Number({ minimum: 0, remedy: 'must be a number of seconds, not negative' })
+const DAY = 86_400
+const upToADay = Type.Number({ minimum: 0, maximum: DAY, remedy: 'must be a number of seconds, up to a day' })
 const wait = Type.Number({ exclusiveMinimum: 0, remedy: 'must be a number of seconds above 0' })
 const size = Type.Integer({ minimum: 1, remedy: 'must be a whole number above 0' })
 const text = (remedy: string) => Type.String({ pattern: '\\S', remedy })
@@ -19,16 +20,16 @@ const jwt = Type.Object({
   secret: Type.Optional(Type.Union([Type.String(), pair, Type.Array(Type.Union([Type.String(), pair]))], { remedy: 'must be a string of at least 32 bytes, { public, private } in PEM, or a list of them' })),
   jwksUrl: Type.Optional(text('must be the https address of a key set')),
   algorithms: Type.Optional(Type.Array(Type.String(), { minItems: 1, remedy: 'must be a list of algorithm names, such as [\'RS256\']' })),
-  clockTolerance: Type.Optional(seconds),
+  clockTolerance: Type.Optional(Type.Number({ minimum: 0, maximum: 600, remedy: 'must be a number of seconds from 0 to 600' })),
   accessTokenTtl: Type.Optional(wait),
   tokenUse: Type.Optional(Type.Array(oneOf('access', 'id'), { minItems: 1, remedy: 'must be a list of access and id' })),
   maxTokenLength: Type.Optional(size),
-  cache: Type.Optional(Type.Union([Type.Boolean(), Type.Integer({ minimum: 0 })], { remedy: 'must be true, false, or a number of tokens' })),
+  cache: Type.Optional(Type.Union([Type.Boolean(), Type.Integer({ minimum: 0, maximum: 1_000_000 })], { remedy: 'must be true, false, or a number of tokens up to 1,000,000' })),
   decorate: Type.Optional(flag),
-  jwksTimeout: Type.Optional(wait),
-  jwksMaxAge: Type.Optional(seconds),
-  jwksCooldown: Type.Optional(seconds),
-  jwksStaleFor: Type.Optional(seconds),
+  jwksTimeout: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 60, remedy: 'must be a number of seconds above 0, up to 60' })),
+  jwksMaxAge: Type.Optional(upToADay),
+  jwksCooldown: Type.Optional(upToADay),
+  jwksStaleFor: Type.Optional(Type.Number({ minimum: 0, maximum: 30 * DAY, remedy: 'must be a number of seconds, up to 30 days' })),
   jwksMaxBytes: Type.Optional(size)
 }, { ...closed, remedy: 'must be an object with secret or jwksUrl' })
 

@@ -4,7 +4,7 @@ import { errorClasses } from './errors.js'
 import { ConfigurationError } from './errors/operation.js'
 import type { TrustedIssuer } from './http/authenticate.js'
 import type { FastifyJwtOptions } from './http/fastify-jwt.js'
-import type { DetailResolver, Exposure, RefusalLogLevel } from './http/refusal.js'
+import type { DetailResolver, Exposure, Exposures, RefusalLogLevel } from './http/refusal.js'
 import type { Protect } from './http/routes.js'
 import type { TokenUse } from './token/claims.js'
 import { optionsSchema } from './options-schema.js'
@@ -71,12 +71,12 @@ export interface AuthPluginOptions extends Partial<IssuerOptions> {
   userProperty?: string
   /** False leaves the instance alone but for `bouncer`. Default true. */
   decorate?: boolean
-  /** Whether {@link securityContext} works. Default true; see docs/performance.md for its cost. */
+  /** Whether {@link securityContext} works. Default true; docs/performance.md has its cost. */
   securityContext?: boolean
   /** Level of a refusal's log line. Default `'info'`; 5xx are always `'error'`. */
   logLevel?: RefusalLogLevel
   /** Private context that clients may see, by class name. */
-  expose?: Record<string, Exposure>
+  expose?: Exposures
   /** Another sentence, or another language, for an error's detail. */
   detail?: DetailResolver
 }
@@ -140,7 +140,7 @@ export function readSettings (given: AuthPluginOptions): Settings {
     decorate: options.decorate ?? true,
     securityContext: options.securityContext ?? true,
     logLevel: options.logLevel ?? 'info',
-    expose: options.expose ?? {},
+    expose: (options.expose ?? {}) as Record<string, Exposure>,
     detail: options.detail
   }
 }

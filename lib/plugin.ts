@@ -8,7 +8,7 @@ import { registerFastifyJwt, type JwtService } from './http/fastify-jwt.js'
 import { sendForeign, sendNotFound, sendUnexpected } from './http/foreign-errors.js'
 import { ADMITTED, createEnforcer, createGuard, createGuards, type Enforcer, type Guards } from './http/guards.js'
 import { createRefusalSender } from './http/refusal.js'
-import { guardRoutes } from './http/routes.js'
+import { guardRoutes, watchOutside } from './http/routes.js'
 import { watchScopeGuards } from './http/scope-guards.js'
 import { documentRoutes } from './http/swagger.js'
 import { readSettings, type AuthPluginOptions, type Settings } from './options.js'
@@ -52,6 +52,7 @@ async function bouncer (instance: FastifyInstance, options: AuthPluginOptions): 
     refuse,
     errorHandler: errorHandler === false ? undefined : (own) => routeErrorHandler(own, handling)
   })
+  watchOutside(instance, refuse)
   documentRoutes(instance, { routes, scopeGuards, settings })
   if (errorHandler === 'all') answerEverything(instance, handling)
   const jwt = settings.jwt === undefined ? undefined : await registerFastifyJwt(instance, settings.jwt, authenticate)
@@ -89,8 +90,11 @@ function taken (userProperty: string): ConfigurationError {
 function decorateRequest (instance: FastifyInstance, userProperty: string, authenticate: Authenticator): void {
   instance.decorateRequest(identityKey as never, null as never)
   instance.decorateRequest(userProperty, null)
-  instance.decorateRequest('authenticate', async function (this: FastifyRequest): Promise<User> {
-    return await authenticated(authenticate, this)
+  instance.decorateRequest('authenticate', function (this: FastifyRequest): Promise<User> {
+    const user = authenticated(authenticate, this)
+    // Where nobody awaits it, its refusal must not end the process.
+    user.catch(() => {})
+    return user
   })
 }
 

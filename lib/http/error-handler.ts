@@ -38,7 +38,7 @@ export function authErrorHandler (error: unknown, request: FastifyRequest, reply
   // Thrown, an Error goes to the next handler out; anything else would be sent
   // as it is, with status 200.
   if (error instanceof Error) throw error
-  return reply.code(statusOf(error)).send(error)
+  return reply.code(statusOf(error, reply)).send(error)
 }
 
 /** The handler of one route: our errors here, all others where they would have gone without us. */

@@ -42,10 +42,10 @@ interface ForeignError {
   validationContext?: unknown
 }
 
-/** The status Fastify would give an error, which may be anything that was thrown. */
-export function statusOf (error: unknown): number {
+/** The status Fastify would give an error, which may be anything that was thrown: its own, else what the reply has already. */
+export function statusOf (error: unknown, reply: FastifyReply): number {
   const { statusCode, status } = (error ?? {}) as ForeignError
-  return [statusCode, status].find((value): value is number => Number.isInteger(value) && (value as number) >= 400 && (value as number) <= 599) ?? 500
+  return [statusCode, status, reply.statusCode].map(Number).find((value) => Number.isInteger(value) && value >= 400 && value <= 599) ?? 500
 }
 
 /** The body of an error that is not ours: constant per status, except for the schema rules that a request broke. */
@@ -80,7 +80,7 @@ function invalidField ({ keyword, schemaPath, message }: FastifySchemaValidation
 
 /** Sends an error that is not ours in this package's body, with the headers it carries itself. */
 export function sendForeign (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const statusCode = statusOf(error)
+  const statusCode = statusOf(error, reply)
   const level = statusCode >= 500 ? 'error' : 'info'
   request.log[level]({ req: request, res: reply, err: error }, error instanceof Error ? error.message : 'A value that is no Error was thrown')
   const { headers } = (error ?? {}) as ForeignError

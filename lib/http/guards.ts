@@ -79,7 +79,12 @@ export function createGuard (policy: Policy, enforce: Enforcer, refuse: Refuser)
     if (outcome !== ADMITTED) throw outcome
   }
   function guard (request: FastifyRequest, reply: FastifyReply, done?: (error?: Error) => void): void | Promise<void> {
-    if (done === undefined) return inline(request)
+    if (done === undefined) {
+      const outcome = inline(request)
+      // Whoever forgets to await it has no guard; but no stranger shall end the process.
+      outcome.catch(() => {})
+      return outcome
+    }
     const conclude = (outcome: unknown): void => {
       if (outcome === ADMITTED) done()
       else refuse(outcome, request, reply, done)

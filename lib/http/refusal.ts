@@ -1,16 +1,26 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { AuthError, AuthErrorClass } from '../errors/auth-error.js'
+import type * as errors from '../errors.js'
 import type { TProperties } from '@sinclair/typebox'
 import { identityKey } from './authenticate.js'
 import { createBodySerializer, MEDIA_TYPES, type BodyContent } from './error-body.js'
 import { bodyForm } from './negotiate.js'
 
 /** An application's choice of private context that clients may see, for one class. */
-export interface Exposure {
+export interface Exposure<Shown extends AuthError = AuthError> {
   /** A TypeBox object; its properties become part of `extra`, here and in the OpenAPI document. */
   schema: { properties: TProperties }
   /** The values. What it throws is logged, and nothing is exposed then. */
-  pick: (error: AuthError, request: FastifyRequest) => Record<string, unknown>
+  pick (error: Shown, request: FastifyRequest): Record<string, unknown>
+}
+
+type Classes = typeof errors
+
+type InstanceOf<Class> = Class extends abstract new (...options: never[]) => infer Instance ? Instance : never
+
+/** Exposures by the names of the classes. */
+export type Exposures = {
+  [Name in keyof Classes as InstanceOf<Classes[Name]> extends AuthError ? Name : never]?: Exposure<InstanceOf<Classes[Name]> & AuthError>
 }
 
 /** Another sentence, or another language, for the detail of an error; undefined keeps it. */

@@ -44,6 +44,14 @@ const LISTS = {
 
 const KEYS = new Set([...Object.keys(LISTS), 'optional', 'errors'])
 
+/** Whether a value asks for a user in the way of `config.auth`: other plugins may use the name for something else. */
+export function looksDeclared (auth: unknown): boolean {
+  if (auth === true) return true
+  if (typeof auth !== 'object' || auth === null || Array.isArray(auth)) return false
+  const keys = Object.keys(auth)
+  return keys.length > 0 && keys.every((key) => KEYS.has(key))
+}
+
 /** Reads `config.auth`. Throws {@link ConfigurationError} for what cannot be meant. */
 export function readDeclaration (config: object | undefined): Declaration {
   if (config === undefined || !Object.hasOwn(config, 'auth')) return { kind: 'silent' }

@@ -4,7 +4,7 @@ import { ConfigurationError } from '../errors/operation.js'
 import { identityOf } from './authenticate.js'
 import { ADMITTED, createGuard, policyOf, type Enforcer, type Guard, type Refuser } from './guards.js'
 import { combine, userPolicy, type Policy } from './policy.js'
-import { readDeclaration } from './route-auth.js'
+import { looksDeclared, readDeclaration } from './route-auth.js'
 import type { ScopeGuards } from './scope-guards.js'
 
 /** A route that was declared after the plugin, and what it asks for by itself. */
@@ -82,6 +82,7 @@ function isForFastify (request: FastifyRequest, { errorHandler }: RouteOptionsOf
 }
 
 function guardRoute (instance: FastifyInstance, route: RouteOptions, options: RouteOptionsOfPlugin): KnownRoute {
+  refuseMisplaced(route)
   const declaration = readDeclaration(route.config)
   const guards = policiesOf(route)
   const anonymous = declaration.kind === 'anonymous'
@@ -166,7 +167,35 @@ function policiesOf (route: RouteOptions): Policy[] {
   return STAGES.flatMap((stage) => listOf<unknown>(route[stage]).map((hook) => policyOf(hook, stage))).filter((policy) => policy !== undefined)
 }
 
-function authOf ({ config }: RouteOptions): unknown {
+// Fastify ignores keys it does not know, and with them the guard.
+function refuseMisplaced (route: RouteOptions): void {
+  const stages: readonly string[] = STAGES
+  for (const [key, value] of Object.entries(route)) {
+    if (!stages.includes(key) && listOf<unknown>(value).some((hook) => policyOf(hook, 'onRequest') !== undefined)) {
+      throw new ConfigurationError({ option: key, message: `${String(route.method)} ${route.url} has a guard under ${key}, which is no hook of Fastify's. Give it as onRequest or preHandler.` })
+    }
+    if (key === 'auth' && looksDeclared(value)) {
+      throw new ConfigurationError({ option: key, message: `${String(route.method)} ${route.url} has auth beside config. Write config: { auth: ... }.` })
+    }
+  }
+}
+
+/**
+ * Refuses routes outside the scope of this plugin that ask for a user by
+ * `config.auth`: nobody would check it. It happens where a plugin of the
+ * application's registers this one without being wrapped by fastify-plugin.
+ */
+export function watchOutside (instance: FastifyInstance, refuse: Refuser): void {
+  const outside = Object.getPrototypeOf(instance) as FastifyInstance
+  if (typeof outside.addHook !== 'function') return
+  outside.addHook('preParsing', (request, reply, payload, done) => {
+    const { config, method, url } = request.routeOptions
+    if (request.is404 || config[knownKey] !== undefined || !looksDeclared(authOf({ config }))) done(null, payload)
+    else refuse(outOfScope(method, url), request, reply, done as never)
+  })
+}
+
+function authOf ({ config }: Pick<RouteOptions, 'config'>): unknown {
   return config !== undefined && Object.hasOwn(config, 'auth') ? config.auth : undefined
 }
 
@@ -219,6 +248,10 @@ export function contradiction ({ method, url }: RouteOptions): ConfigurationErro
 
 function overwritten ({ method, url }: RouteOptions): ConfigurationError {
   return new ConfigurationError({ option: 'config', message: `${String(method)} ${url} asks for a user, and an onRoute hook of another plugin replaced its config. Have that hook keep what is there: { ...route.config }.` })
+}
+
+function outOfScope (method: unknown, url: unknown): ConfigurationError {
+  return new ConfigurationError({ option: 'register', message: `${String(method)} ${String(url)} asks for a user outside the scope in which fastify-bouncer is registered. Register it at the root, or wrap the plugin that registers it with fastify-plugin.` })
 }
 
 function tooEarly (method: unknown, url: unknown): ConfigurationError {

@@ -72,8 +72,8 @@ export function localKeys (secrets: ReadonlyArray<string | KeyPair>, allowed: re
 
 function hmacKey (secret: string, allowed: readonly string[] = ['HS256']): LocalKey {
   // Bytes that are public elsewhere are no secret, however long they are.
-  if (/-----BEGIN [A-Z0-9 ]+-----/.test(secret) || isJson(secret)) {
-    throw new ConfigurationError({ option: 'jwt.secret', message: 'jwt.secret is a PEM or JSON Web Key in a string, which would be used as an HMAC secret. Give key pairs as { public, private }, in PEM.' })
+  if (isPublic(secret)) {
+    throw new ConfigurationError({ option: 'jwt.secret', message: 'jwt.secret is a key or an address in a string, which would be used as an HMAC secret. Give key pairs as { public, private }, in PEM.' })
   }
   if (Buffer.byteLength(secret) < MIN_SECRET_BYTES) {
     throw new ConfigurationError({ option: 'jwt.secret', message: `jwt.secret is shorter than ${MIN_SECRET_BYTES} bytes. Make one with: node -p "crypto.randomBytes(32).toString('base64')"` })
@@ -143,6 +143,21 @@ function readKey (option: string, read: () => KeyObject): KeyObject {
     return read()
   } catch (cause) {
     throw new ConfigurationError({ option, message: `${option} cannot be read as a key in PEM.`, cause })
+  }
+}
+
+// PEM, also in base64 as environment variables hold it; JSON Web Keys; SSH and
+// DER keys; addresses, meant for jwksUrl.
+function isPublic (secret: string): boolean {
+  return /-----BEGIN [A-Z0-9 ]+-----|^LS0tLS1CRUdJTi|^ssh-|^https?:\/\//.test(secret.trim()) || isJson(secret) || isDer(secret)
+}
+
+function isDer (text: string): boolean {
+  try {
+    createPublicKey({ key: Buffer.from(text, 'base64'), format: 'der', type: 'spki' })
+    return true
+  } catch {
+    return false
   }
 }
 

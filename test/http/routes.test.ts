@@ -1,8 +1,11 @@
-import Fastify, { type RouteOptions } from 'fastify'
+import swagger from '@fastify/swagger'
+import Fastify, { type FastifyInstance, type RouteOptions } from 'fastify'
+import fp from 'fastify-plugin'
 import t from 'tap'
-import authPlugin, { type AuthPluginOptions } from '../../index.js'
+import authPlugin, { type AuthPluginOptions, type RouteAuth } from '../../index.js'
 import { bearer, build, options, refused, server } from '../build.js'
 import { logged } from '../log-lines.js'
+import { codesOf, operationOf, USER_CODES } from '../openapi/document.js'
 
 t.test('protect all asks for a user on every route that does not say otherwise', async (t) => {
   const app = await build(t, { protect: 'all' })
@@ -333,4 +336,181 @@ t.test('wildcard routes and methods that an application adds are guarded', async
     t.equal((await app.inject({ method, url: '/any/x' })).statusCode, 401, method)
   }
   t.equal((await app.inject({ method: 'PROPFIND' as 'GET', url: '/dav' })).statusCode, 401)
+})
+
+/** What a hook of another plugin makes of `config.auth`, whoever may pass then, and who may not. */
+const lateChanges: Array<{ name: string, plugin?: AuthPluginOptions, before?: RouteAuth, after: RouteAuth, forbidden: string[], admitted: string[], codes: Record<string, string[]> }> = [
+  { name: 'is added', after: { roles: ['admin'] }, forbidden: ['editor'], admitted: ['admin'], codes: { ...USER_CODES, 403: ['INSUFFICIENT_ROLES'] } },
+  { name: 'is added to a protected route', plugin: { protect: 'all' }, after: { roles: ['admin'] }, forbidden: ['editor'], admitted: ['admin'], codes: { ...USER_CODES, 403: ['INSUFFICIENT_ROLES'] } },
+  { name: 'is added as true', after: true, forbidden: [], admitted: ['editor'], codes: USER_CODES },
+  { name: 'is replaced by more', before: true, after: { roles: ['admin'] }, forbidden: ['editor'], admitted: ['admin'], codes: { ...USER_CODES, 403: ['INSUFFICIENT_ROLES'] } },
+  { name: 'is replaced by less', before: { roles: ['admin'] }, after: true, forbidden: ['editor'], admitted: ['admin'], codes: { ...USER_CODES, 403: ['INSUFFICIENT_ROLES'] } },
+  { name: 'is replaced by optional', before: { roles: ['admin'] }, after: { optional: true }, forbidden: ['editor'], admitted: ['admin'], codes: { ...USER_CODES, 403: ['INSUFFICIENT_ROLES'] } },
+  { name: 'is replaced by other roles', before: { roles: ['editor'] }, after: { roles: ['admin'] }, forbidden: ['editor', 'admin'], admitted: ['editor,admin'], codes: { ...USER_CODES, 403: ['INSUFFICIENT_ROLES'] } },
+  { name: 'is turned from false to asking', before: false, after: { roles: ['admin'] }, forbidden: ['editor'], admitted: ['admin'], codes: { ...USER_CODES, 403: ['INSUFFICIENT_ROLES'] } }
+]
+
+/** Applications in which an `onRoute` hook that runs after ours sets `config.auth` of `/late`. */
+const latecomers: Record<string, (app: FastifyInstance, auth: RouteAuth, declare: (scope: FastifyInstance) => void) => Promise<void>> = {
+  async 'a child scope' (app, auth, declare) {
+    await app.register(async (scope) => {
+      scope.addHook('onRoute', (route) => { route.config = { ...route.config, auth } })
+      declare(scope)
+    })
+  },
+  async 'a child scope that writes into config' (app, auth, declare) {
+    await app.register(async (scope) => {
+      scope.addHook('onRoute', (route) => { Object.assign(route.config ?? {}, { auth }) })
+      declare(scope)
+    })
+  },
+  async 'another plugin' (app, auth, declare) {
+    await app.register(fp(async (instance: FastifyInstance) => { instance.addHook('onRoute', (route) => { route.config = { ...route.config, auth } }) }))
+    declare(app)
+  },
+  async 'another plugin that empties onRequest as well' (app, auth, declare) {
+    await app.register(fp(async (instance: FastifyInstance) => { instance.addHook('onRoute', (route) => { route.config = { ...route.config, auth }; route.onRequest = [] }) }))
+    declare(app)
+  }
+}
+
+for (const { name, plugin, before, after, forbidden, admitted, codes } of lateChanges) {
+  t.test(`config.auth that ${name} after ours has looked is asked for, and documented`, async (t) => {
+    for (const [who, arrange] of Object.entries(latecomers)) {
+      for (const hook of ['onRequest', 'preHandler'] as const) {
+        let ran = 0
+        const app = server(t)
+        await app.register(swagger, { openapi: {} })
+        await app.register(authPlugin, { ...options, ...plugin, hook })
+        await arrange(app, after, (scope) => {
+          scope.get('/late', before === undefined ? {} : { config: { auth: before } }, async () => { ran++; return 'in' })
+        })
+        refused(t, await app.inject('/late'), 401, 'MISSING_TOKEN')
+        refused(t, await app.inject({ url: '/late', headers: { authorization: 'Bearer x.y.z' } }), 401, 'TOKEN_INVALID')
+        for (const roles of forbidden) refused(t, await app.inject({ url: '/late', headers: bearer({ roles: roles.split(',') }) }), 403, 'INSUFFICIENT_ROLES')
+        t.equal(ran, 0, `${who}: the handler did not run`)
+        for (const roles of admitted) t.equal((await app.inject({ url: '/late', headers: bearer({ roles: roles.split(',') }) })).body, 'in', who)
+        t.strictSame(codesOf(await operationOf(app, '/late')), codes, who)
+      }
+    }
+  })
+}
+
+t.test('config.auth that is turned to false after ours has looked is refused at start', async (t) => {
+  for (const [who, arrange] of Object.entries(latecomers)) {
+    for (const auth of [true, { roles: ['admin'] }, { optional: true }, undefined] as const) {
+      const app = await build(t, auth === undefined ? { protect: 'all' } : {})
+      await arrange(app, false, (scope) => { scope.get('/late', auth === undefined ? {} : { config: { auth } }, async () => 'in') })
+      await t.rejects(async () => { await app.ready() }, { name: 'ConfigurationError', option: 'config', message: /GET \/late asks for a user/ }, who)
+    }
+  }
+})
+
+t.test('config.auth that cannot be meant is refused at start also when it comes late', async (t) => {
+  for (const [who, arrange] of Object.entries(latecomers)) {
+    for (const auth of [{}, { role: 'admin' }, { roles: [] }, 'admin', null] as unknown as RouteAuth[]) {
+      const app = await build(t)
+      await arrange(app, auth, (scope) => { scope.get('/late', async () => 'in') })
+      await t.rejects(async () => { await app.ready() }, { name: 'ConfigurationError', option: /^config\.auth/ }, who)
+    }
+  }
+})
+
+t.test('a function as protect is never asked about routes it did not see declared: they are shut', async (t) => {
+  const nothing: unknown = undefined
+  const functions: Record<string, () => boolean> = {
+    'answers true': () => true,
+    'answers false': () => false,
+    'answers nothing': () => nothing as boolean,
+    'throws an error': () => { throw new Error('c4n4ry') },
+    'throws undefined': () => { throw nothing }
+  }
+  for (const [what, protect] of Object.entries(functions)) {
+    for (const errorHandler of ['auth', 'all', false] as const) {
+      let ran = 0
+      const handler = async () => { ran++; return 'in' }
+      const app = server(t)
+      app.get('/root', handler)
+      app.get('/said', { config: { auth: false } }, async () => 'open')
+      app.register(async (scope) => { scope.get('/child', handler) })
+      app.register(authPlugin, { ...options, protect, errorHandler })
+      app.get('/after', handler)
+      for (const url of ['/root', '/child', '/after']) {
+        for (const headers of [{}, bearer()]) {
+          const response = await app.inject({ url, headers })
+          t.equal(response.statusCode, 500, what)
+          if (errorHandler === false) t.equal(response.json().code, 'CONFIGURATION_ERROR')
+          else refused(t, response, 500, 'CONFIGURATION_ERROR')
+          t.notMatch(response.body, /c4n4ry/)
+        }
+      }
+      t.equal(ran, 0, `${what}: the handler never ran`)
+      t.equal((await app.inject('/said')).body, 'open', 'what a route says for itself needs no function')
+    }
+  }
+})
+
+t.test('attack: properties that objects inherit decide nothing (prototype pollution)', async (t) => {
+  const prototype = Object.prototype as Record<string, unknown>
+  const polluted: Array<Record<string, unknown>> = [{ auth: false }, { auth: true }, { auth: { optional: true } }, { optional: true }, { roles: ['editor'] }, { errors: [] }]
+  for (const members of polluted) {
+    t.teardown(() => { for (const name of Object.keys(members)) delete prototype[name] })
+    let ran = 0
+    const app = server(t)
+    app.register(async (scope) => { scope.get('/early', async () => { ran++; return 'in' }) })
+    app.register(authPlugin, { ...options, protect: 'all' })
+    app.register(async (scope) => {
+      Object.assign(prototype, members)
+      scope.get('/silent', async () => { ran++; return 'in' })
+      scope.get('/asking', { config: { auth: { roles: ['admin'] } } }, async () => { ran++; return 'in' })
+      scope.get('/open', { config: { auth: false } }, async () => 'open')
+    })
+    try {
+      await app.ready()
+      const answers = {
+        early: await app.inject('/early'),
+        silent: await app.inject('/silent'),
+        stranger: await app.inject('/asking'),
+        editor: await app.inject({ url: '/asking', headers: bearer({ roles: ['editor'] }) }),
+        open: await app.inject('/open')
+      }
+      for (const name of Object.keys(members)) delete prototype[name]
+      t.comment(JSON.stringify(members), answers.early.body)
+      refused(t, answers.early, 500, 'CONFIGURATION_ERROR')
+      refused(t, answers.silent, 401, 'MISSING_TOKEN')
+      refused(t, answers.stranger, 401, 'MISSING_TOKEN')
+      refused(t, answers.editor, 403, 'INSUFFICIENT_ROLES')
+      t.equal(answers.open.body, 'open')
+      t.equal(ran, 0, JSON.stringify(members))
+    } finally {
+      for (const name of Object.keys(members)) delete prototype[name]
+    }
+  }
+})
+
+t.test('guards that another plugin takes away are asked all the same, each with its own refusal', async (t) => {
+  const thieves: Record<string, Vandal> = {
+    'empties onRequest': (route) => { if (Array.isArray(route.onRequest)) route.onRequest.length = 0 },
+    'empties all': (route) => { for (const stage of ['onRequest', 'preHandler'] as const) route[stage] = [] },
+    'takes the last of each': (route) => { for (const stage of ['onRequest', 'preHandler'] as const) route[stage] = [route[stage] ?? []].flat().slice(0, -1) as never }
+  }
+  for (const [what, thief] of Object.entries(thieves)) {
+    const app = await build(t)
+    let ran = 0
+    const handler = async () => { ran++; return 'in' }
+    await app.register(async (scope) => {
+      scope.addHook('onRoute', thief)
+      scope.get('/onRequest', { onRequest: scope.requireRole('admin') }, handler)
+      scope.get('/both', { onRequest: scope.requireUser(), preHandler: [scope.requireAllRoles('admin', 'editor')] }, handler)
+      scope.get('/config', { config: { auth: { scopes: ['read'] } }, onRequest: scope.requireRole('admin') }, handler)
+    })
+    for (const url of ['/onRequest', '/both', '/config']) {
+      refused(t, await app.inject(url), 401, 'MISSING_TOKEN')
+      refused(t, await app.inject({ url, headers: bearer({ scope: 'read' }) }), 403, 'INSUFFICIENT_ROLES')
+    }
+    refused(t, await app.inject({ url: '/both', headers: bearer({ roles: ['admin'] }) }), 403, 'INSUFFICIENT_ROLES')
+    refused(t, await app.inject({ url: '/config', headers: bearer({ roles: ['admin'] }) }), 403, 'INSUFFICIENT_SCOPE')
+    t.equal(ran, 0, what)
+    for (const url of ['/onRequest', '/both', '/config']) t.equal((await app.inject({ url, headers: bearer({ roles: ['admin', 'editor'], scope: 'read' }) })).body, 'in', what)
+  }
 })
