@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { inspect } from 'node:util'
 import t, { type Test } from 'tap'
 import authPlugin, { ConfigurationError, validateOptions, type AuthPluginOptions } from '../index.js'
@@ -65,11 +65,15 @@ t.test('secrets', async (t) => {
   await refuses(t, of(''), 'jwt.secret', /shorter than 32 bytes/)
   await refuses(t, of([secret, 'short']), 'jwt.secret', /shorter than 32 bytes/)
   await refuses(t, of([]), 'jwt.secret', /empty list/)
-  await refuses(t, of(rsa.public), 'jwt.secret', /PEM or JSON Web Key in a string.*Give key pairs as/)
-  await refuses(t, of(rsa.private), 'jwt.secret', /PEM or JSON Web Key/)
-  await refuses(t, of(` \n${ec.public}`), 'jwt.secret', /PEM or JSON Web Key/)
-  await refuses(t, of(JSON.stringify({ kty: 'RSA', n: 'x'.repeat(40), e: 'AQAB' })), 'jwt.secret', /PEM or JSON Web Key/)
-  await refuses(t, of(JSON.stringify([{ kty: 'RSA', n: 'x'.repeat(40) }])), 'jwt.secret', /PEM or JSON Web Key/)
+  await refuses(t, of(rsa.public), 'jwt.secret', /a key or an address in a string.*Give key pairs as/)
+  await refuses(t, of(rsa.private), 'jwt.secret', /a key or an address/)
+  await refuses(t, of(Buffer.from(rsa.public).toString('base64')), 'jwt.secret', /a key or an address/)
+  await refuses(t, of(createPublicKey(ec.public).export({ format: 'der', type: 'spki' }).toString('base64')), 'jwt.secret', /a key or an address/)
+  await refuses(t, of('https://auth.example.com/.well-known/jwks.json'), 'jwt.secret', /a key or an address/)
+  await refuses(t, of(`ssh-rsa ${'A'.repeat(60)}`), 'jwt.secret', /a key or an address/)
+  await refuses(t, of(` \n${ec.public}`), 'jwt.secret', /a key or an address/)
+  await refuses(t, of(JSON.stringify({ kty: 'RSA', n: 'x'.repeat(40), e: 'AQAB' })), 'jwt.secret', /a key or an address/)
+  await refuses(t, of(JSON.stringify([{ kty: 'RSA', n: 'x'.repeat(40) }])), 'jwt.secret', /a key or an address/)
   await refuses(t, of([secret, { public: rsa.public }]), 'jwt.secret', /mixes HMAC secrets and key pairs.*use one kind/)
   for (const value of [1, true, null, {}, Buffer.from(secret), { private: rsa.private }, { public: 1 }, { public: rsa.public, other: 1 }, [1], async () => secret]) {
     await refuses(t, of(value), 'jwt.secret', /string of at least 32 bytes, \{ public, private \} in PEM, or a list/)
@@ -140,6 +144,28 @@ t.test('issuers', async (t) => {
   await refuses(t, { issuers: [{ ...options, ...shown }, { ...second, ...shown }] }, 'issuers', /set jwt\.decorate for one/)
   await refuses(t, { issuers: [options, { ...second, jwt: { jwksUrl: 'http://example.com' } }] }, 'issuers.1.jwt.jwksUrl', /must be https/)
   t.doesNotThrow(() => { validateOptions({ issuers: [options, second] } as AuthPluginOptions) })
+})
+
+t.test('options of fetched keys beside a secret', async (t) => {
+  const values = { jwksTimeout: 5, jwksMaxAge: 600, jwksCooldown: 30, jwksStaleFor: 3600, jwksMaxBytes: 1000 }
+  for (const [name, value] of Object.entries(values)) {
+    await refuses(t, withJwt({ [name]: value }), `jwt.${name}`, /for keys that are fetched from jwt\.jwksUrl; with jwt\.secret leave it out/)
+    await refuses(t, { ...options, jwt: { secret: rsa, [name]: value } }, `jwt.${name}`, /leave it out/)
+    await refuses(t, { issuers: [{ ...options, jwt: { jwksUrl: url, [name]: value } }, { ...options, issuer: 'https://second.example.com', jwt: { secret, [name]: value } }] }, `issuers.1.jwt.${name}`, /leave it out/)
+    t.doesNotThrow(() => { validateOptions({ ...options, jwt: { jwksUrl: url, [name]: value } }) }, `${name} with jwksUrl`)
+    t.doesNotThrow(() => { validateOptions(withJwt({ [name]: undefined })) }, `${name} undefined`)
+  }
+})
+
+t.test('issuers that differ in what holds for all of them', async (t) => {
+  const both = (first: object, second: object) => ({ issuers: [{ ...options, jwt: { secret, ...first } }, { ...options, issuer: 'https://second.example.com', jwt: { secret, ...second } }] })
+  const pairs: Record<string, Array<[unknown, unknown]>> = { cache: [[true, false], [true, undefined], [10, 20], [undefined, 5]], maxTokenLength: [[8192, 16_384], [100, undefined]] }
+  for (const [name, values] of Object.entries(pairs)) {
+    for (const [first, second] of values) {
+      await refuses(t, both({ [name]: first }, { [name]: second }), `issuers.jwt.${name}`, /holds for all issuers.*give each the same/)
+      for (const same of [first, second]) t.doesNotThrow(() => { validateOptions(both({ [name]: same }, { [name]: same }) as AuthPluginOptions) }, `${name} ${inspect(same)} twice`)
+    }
+  }
 })
 
 t.test('every option of a wrong type', async (t) => {

@@ -120,6 +120,30 @@ t.test('twice in one scope, and below it, is refused', async (t) => {
   await t.rejects(async () => { await other.register(async (scope) => { await scope.register(authPlugin, options) }) }, wanted)
 })
 
+t.test('in a child first, and in what contains it afterwards, is refused at start', async (t) => {
+  const wanted = { name: 'ConfigurationError', option: 'register', message: /in one scope or in one that contains the other/ }
+  const lenient = { ...options, jwt: { secret: 'another secret of at least 32 bytes!' } }
+  const root = server(t)
+  root.register(async (scope) => {
+    await scope.register(authPlugin, lenient)
+    scope.get('/', { preHandler: scope.requireUser() }, async () => 'in')
+  })
+  root.register(authPlugin, options)
+  await t.rejects(async () => { await root.ready() }, wanted)
+
+  const awaited = server(t)
+  await awaited.register(async (scope) => { await scope.register(authPlugin, lenient) })
+  await awaited.register(authPlugin, options)
+  await t.rejects(async () => { await awaited.ready() }, wanted)
+
+  const deep = server(t)
+  deep.register(async (outer) => {
+    outer.register(async (inner) => { await inner.register(authPlugin, lenient) })
+    outer.register(authPlugin, { ...options, userProperty: 'principal', decorate: false })
+  })
+  await t.rejects(async () => { await deep.ready() }, wanted)
+})
+
 t.test('several in sibling children, each for its own issuer', async (t) => {
   const app = server(t)
   const others = [{ issuer: 'https://one.example.com', secret: 'the first secret of at least 32 bytes' }, { issuer: 'https://two.example.com', secret: 'the second secret of at least 32 bytes' }]

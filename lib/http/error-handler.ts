@@ -56,8 +56,8 @@ export function routeErrorHandler (own: RouteOptions['errorHandler'], { recognis
 export function createRefuser (handled: boolean, { recognise, send }: ErrorHandling): Refuser {
   return (error, request, reply, done) => {
     const ours = recognise(error)
-    // Without an error, `done` would let the request pass.
-    if (!handled) done((error ?? new Error('A guard refused without a reason')) as Error)
+    // Without an error, or with a falsy one, `done` would let the request pass.
+    if (!handled) done((error || new Error('A guard refused without a reason')) as Error)
     // A fault of this package's own: nothing of it may be seen.
     else if (ours === undefined) sendUnexpected(error, request, reply)
     // Routes that `onRoute` never saw have no handler of ours, nor have 404s.

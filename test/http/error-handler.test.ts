@@ -1,7 +1,11 @@
 import type { FastifyInstance, FastifyServerOptions, RouteOptions } from 'fastify'
 import t, { type Test } from 'tap'
 import authPlugin, { authErrorHandler, AuthenticationError, ChallengeRequiredError, InsufficientRolesError, MissingTokenError, OAuthAccountAlreadyLinkedError, RateLimitError, securityContext, TokenError, UserAlreadyExistsError, UserNotFoundError, type AuthPluginOptions } from '../../index.js'
-import { bearer, build, options, refused, server } from '../build.js'
+import { createRecogniser, createRefuser } from '../../lib/http/error-handler.js'
+import { createGuard } from '../../lib/http/guards.js'
+import { userPolicy } from '../../lib/http/policy.js'
+import { createRefusalSender } from '../../lib/http/refusal.js'
+import { bearer, build, claims, encode, forge, now, options, refused, secret, server, token } from '../build.js'
 import { logged } from '../log-lines.js'
 import { thrown } from '../thrown.js'
 
@@ -277,5 +281,138 @@ t.test('a fault inside a guard refuses with a constant body, and is logged', asy
     }
     t.equal(ran, 0)
     t.ok(lines.some(({ level, err }) => level === 50 && (err as { message?: string }).message === 'c4n4ry'))
+  }
+})
+
+t.test('a guard of a not-found handler answers in our body, reached by an unknown address or by callNotFound()', async (t) => {
+  for (const errorHandler of ['auth', 'all'] as const) {
+    for (const stage of ['preValidation', 'preHandler'] as const) {
+      for (const roles of [undefined, async () => ['editor']]) {
+        let ran = 0
+        const app = server(t)
+        await app.register(authPlugin, { ...options, errorHandler, ...(roles !== undefined && { roles }) })
+        await app.register(async (scope) => {
+          scope.setNotFoundHandler({ [stage]: app.requireRole('admin') }, async (_request, reply) => { ran++; return await reply.code(404).send('nothing for you') })
+          scope.get('/open', (_request, reply) => { reply.callNotFound() })
+          scope.get('/mine', { preHandler: app.requireUser() }, (_request, reply) => { reply.callNotFound() })
+        }, { prefix: '/child' })
+        // Of the hooks of a not-found handler, callNotFound() runs preHandler alone.
+        const urls = stage === 'preHandler' ? ['/child/unknown', '/child/open', '/child/mine'] : ['/child/unknown']
+        for (const url of urls) {
+          refused(t, await app.inject(url), 401, 'MISSING_TOKEN')
+          refused(t, await app.inject({ url, headers: bearer({ roles: ['editor'] }) }), 403, 'INSUFFICIENT_ROLES')
+        }
+        t.equal(ran, 0)
+        if (roles === undefined) {
+          for (const url of urls) t.equal((await app.inject({ url, headers: bearer({ roles: ['admin'] }) })).body, 'nothing for you')
+        }
+      }
+    }
+  }
+})
+
+/** Routes that end in an error with a private message, most by way of a not-found handler. */
+async function withPrivateMessage (t: Test, errorHandler: AuthPluginOptions['errorHandler'], own?: Handler): Promise<FastifyInstance> {
+  const app = server(t)
+  const fail = async () => { throw new OAuthAccountAlreadyLinkedError({ provider: 'google', accountId: 'g-1', existingUserId: 'u-2' }) }
+  await app.register(authPlugin, { ...options, errorHandler })
+  if (own !== undefined) app.setErrorHandler(own)
+  await app.register(async (scope) => {
+    scope.setNotFoundHandler(fail)
+    scope.get('/called', (_request, reply) => { reply.callNotFound() })
+    scope.get('/called-by-user', { preHandler: app.requireUser() }, (_request, reply) => { reply.callNotFound() })
+  }, { prefix: '/child' })
+  app.get('/thrown', fail)
+  return app
+}
+
+const privateUrls = ['/child/unknown', '/child/called', '/child/called-by-user', '/thrown']
+
+t.test('a private message stays here where Fastify answers, behind callNotFound() and without any handler', async (t) => {
+  for (const errorHandler of ['auth', 'all', false] as const) {
+    const app = await withPrivateMessage(t, errorHandler)
+    for (const url of privateUrls) {
+      const response = await app.inject({ url, headers: bearer() })
+      t.equal(response.statusCode, 400, url)
+      t.match(response.body, /already linked to another user/)
+      t.notMatch(response.body + JSON.stringify(response.headers), /google|g-1|u-2/, `${url}, errorHandler ${errorHandler}`)
+    }
+  }
+})
+
+t.test('a handler of the application gets the whole message, with errorHandler false and behind callNotFound()', async (t) => {
+  const whole = 'The google account g-1 is already linked to user u-2.'
+  const app = await withPrivateMessage(t, false, own)
+  for (const url of privateUrls) t.strictSame((await app.inject({ url, headers: bearer() })).json(), { own: whole }, url)
+})
+
+t.test('authErrorHandler answers what request.jwtVerify() throws in our body, without the words of the library', async (t) => {
+  const JWT = { alg: 'HS256', typ: 'JWT' }
+  const cases: Record<string, { text: string, code: string }> = {
+    'a payload of null': { text: forge(JWT, 'null'), code: 'TOKEN_INVALID' },
+    'a payload of text': { text: forge(JWT, '"text"'), code: 'TOKEN_INVALID' },
+    'a payload of a number': { text: forge(JWT, '7'), code: 'TOKEN_INVALID' },
+    'a payload of a list': { text: forge(JWT, '[]'), code: 'TOKEN_INVALID' },
+    'an empty payload': { text: forge(JWT, {}), code: 'TOKEN_INVALID' },
+    'a payload that is broken': { text: forge(JWT, '{"iss":'), code: 'TOKEN_INVALID' },
+    'nbf in the future': { text: token({ nbf: now() + 3600 }), code: 'TOKEN_INVALID' },
+    'iat in the future': { text: token({ iat: now() + 3600 }), code: 'TOKEN_INVALID' },
+    'nbf that is no number': { text: token({ nbf: 'soon' }), code: 'TOKEN_INVALID' },
+    'exp in the past': { text: token({ exp: 1 }), code: 'TOKEN_EXPIRED' },
+    'another key': { text: forge(JWT, claims(), 'another secret of at least 32 bytes!'), code: 'TOKEN_INVALID' },
+    'another algorithm': { text: forge({ alg: 'HS512' }, claims()), code: 'TOKEN_INVALID' },
+    'no algorithm': { text: `${encode({ alg: 'none' })}.${encode(claims())}.AAAA`, code: 'TOKEN_INVALID' },
+    crit: { text: forge({ ...JWT, crit: ['exp'] }, claims()), code: 'TOKEN_INVALID' }
+  }
+  for (const errorHandler of ['auth', 'all', false] as const) {
+    const app = await build(t, { errorHandler, jwt: { secret, decorate: true } })
+    if (errorHandler !== 'all') app.setErrorHandler(authErrorHandler)
+    let ran = 0
+    app.get('/', async (request) => { await (request as unknown as { jwtVerify: () => Promise<unknown> }).jwtVerify(); ran++; return 'in' })
+    for (const [name, { text, code }] of Object.entries(cases)) {
+      const response = await app.inject({ url: '/', headers: { authorization: `Bearer ${text}` } })
+      t.equal(response.statusCode, 401, name)
+      refused(t, response, 401, code)
+      t.notMatch(response.body, /FAST_JWT|FST_JWT|payload|nbf|iat|claim must|Authorization token|verify/, name)
+    }
+    refused(t, await app.inject('/'), 401, 'MISSING_TOKEN')
+    t.equal(ran, 0)
+    t.equal((await app.inject({ url: '/', headers: bearer() })).body, 'in')
+  }
+})
+
+/** A guard whose enforcer a test writes, as the plugin would make it. */
+function guardOf (handled: boolean, enforce: () => unknown) {
+  const handling = { recognise: createRecogniser(false), send: createRefusalSender({ logLevel: 'info' }) }
+  return createGuard(userPolicy, enforce, createRefuser(handled, handling))
+}
+
+t.test('whatever an enforcer answers but admission, and whatever it throws, nobody passes', async (t) => {
+  const faults: Record<string, () => unknown> = { ...thrown, 'a symbol': () => Symbol('fastify-bouncer.admitted'), 'a function': () => () => true }
+  for (const handled of [true, false]) {
+    for (const [name, make] of Object.entries(faults)) {
+      const enforcers: Record<string, () => unknown> = {
+        answers: () => make(),
+        'answers later': async () => { await null; return make() },
+        throws: () => { throw make() },
+        'throws later': async () => { await null; throw make() }
+      }
+      const app = server(t)
+      let ran = 0
+      const handler = async () => { ran++; return 'in' }
+      for (const [index, enforce] of Object.values(enforcers).entries()) {
+        const guard = guardOf(handled, enforce)
+        app.get(`/${index}/onRequest`, { onRequest: guard }, handler)
+        app.get(`/${index}/preHandler`, { preHandler: [guard, async () => {}] }, handler)
+        app.get(`/${index}/inline`, { preHandler: async (request, reply) => { await guard(request, reply) } }, handler)
+      }
+      for (const [index, how] of Object.keys(enforcers).entries()) {
+        for (const stage of ['onRequest', 'preHandler', 'inline']) {
+          const response = await app.inject(`/${index}/${stage}`)
+          t.equal(ran, 0, `${how} ${name} in ${stage}`)
+          if (handled && stage !== 'inline') t.equal(response.body, '{"status_code":500,"detail":"Internal server error","extra":{"code":"INTERNAL_ERROR"}}', `${how} ${name}`)
+        }
+      }
+    }
   }
 })

@@ -243,6 +243,24 @@ t.test('headers that an error carries are kept', async (t) => {
   t.strictSame(response.json(), { status_code: 429, detail: 'Too Many Requests', extra: { code: 'TOO_MANY_REQUESTS' } })
 })
 
+t.test('headers that a foreign 5xx carries stay here; those of a 4xx, which are for the client, go out', async (t) => {
+  const app = await all(t)
+  const headers = { 'x-upstream': 'http://10.0.0.7/c4n4ry', 'set-cookie': 'c4n4ry=1', 'retry-after': '7', 'cache-control': 'public, max-age=600' }
+  const statuses: Array<[given: object, status: number]> = [[{ statusCode: 500 }, 500], [{ statusCode: 502 }, 502], [{ status: 503 }, 503], [{ statusCode: 599 }, 599], [{}, 500], [{ statusCode: 200 }, 500], [{ statusCode: 400 }, 400], [{ statusCode: 429 }, 429], [{ status: 499 }, 499]]
+  for (const [index, [given]] of statuses.entries()) app.get(`/${index}`, async () => { throw Object.assign(new Error('c4n4ry'), given, { headers }) })
+  for (const [index, [, status]] of statuses.entries()) {
+    const response = await app.inject(`/${index}`)
+    t.equal(response.statusCode, status)
+    if (status >= 500) {
+      for (const name of Object.keys(headers)) t.notOk(name in response.headers, `${status}: ${name}`)
+      t.notMatch(response.body + JSON.stringify(response.headers), /c4n4ry|10\.0\.0\.7/)
+    } else {
+      t.match(response.headers, { ...headers, 'set-cookie': 'c4n4ry=1' }, String(status))
+      t.notMatch(response.body, 'c4n4ry')
+    }
+  }
+})
+
 t.test('problem+json of foreign errors', async (t) => {
   const app = await all(t)
   app.get('/fault', async () => { throw new Error('boom') })

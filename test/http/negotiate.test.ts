@@ -91,3 +91,14 @@ t.test('attack: an Accept header made to keep a parser busy gets the refusal all
     t.equal((await app.inject({ url: '/', headers: { accept } })).statusCode, 401)
   }
 })
+
+t.test('an Accept header of more than 1024 characters is not read', async (t) => {
+  const app = await build(t)
+  app.get('/', { onRequest: app.requireUser() }, async () => 'reached')
+  for (const filler of [(length: number) => ' '.repeat(length), (length: number) => `,${'x/y,'.repeat(length)}`.slice(0, length), (length: number) => `;a=${'b'.repeat(length)}`.slice(0, length)]) {
+    const longest = `application/problem+json${filler(1000)}`
+    t.equal(longest.length, 1024)
+    t.equal((await app.inject({ url: '/', headers: { accept: `application/problem+json${' '.repeat(1000)}` } })).headers['content-type'], 'application/problem+json; charset=utf-8')
+    for (const accept of [`${longest} `, `application/problem+json${filler(5000)}`]) refused(t, await app.inject({ url: '/', headers: { accept } }), 401, 'MISSING_TOKEN')
+  }
+})

@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import swagger from '@fastify/swagger'
-import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
+import type { FastifyInstance, FastifyServerOptions, LightMyRequestResponse } from 'fastify'
 import t, { type Test } from 'tap'
 import authPlugin, { InsufficientRolesError, OAuthAccountAlreadyLinkedError, RateLimitError, AuthUnavailableError, UserNotFoundError, validateOptions, type AuthError, type AuthPluginOptions, type Exposure } from '../../index.js'
 import { bearer, build, options, refused, server } from '../build.js'
@@ -304,4 +304,100 @@ t.test('an error answers again and again: it is not changed by being sent', asyn
   const second = await app.inject('/')
   t.equal(second.body, first.body)
   t.equal(second.headers.vary, first.headers.vary)
+})
+
+// A log that fails.
+
+/** Server options of an application whose log cannot write errors. */
+const failingLog = (t: Test): FastifyServerOptions => {
+  const { serverOptions } = logged()
+  t.ok(serverOptions.logger)
+  return { logger: { ...(serverOptions.logger as object), serializers: { err: () => { throw new Error('serializer failed') } } } }
+}
+
+/** An error that cannot be looked at. */
+function unreadable (): Error {
+  const error = new Error()
+  for (const name of ['message', 'stack', 'name', 'cause']) Object.defineProperty(error, name, { get () { throw new Error('c4n4ry') } })
+  return error
+}
+
+/** One of our errors, with a message that cannot be read. */
+function unreadableOurs (): AuthError {
+  return Object.defineProperty(new UserNotFoundError(), 'message', { get () { throw new Error('c4n4ry') } })
+}
+
+/** Everywhere that a guard can refuse: on routes, before unknown addresses, and on a route that was declared too early. */
+async function everywhere (t: Test, overrides: AuthPluginOptions, serverOptions: FastifyServerOptions): Promise<{ app: FastifyInstance, ran: () => number }> {
+  let ran = 0
+  const handler = async () => { ran++; return 'in' }
+  const app = server(t, serverOptions)
+  app.register(async (scope) => {
+    scope.get('/early', handler)
+    scope.get('/asking', { config: { auth: true } }, handler)
+    app.after(() => { scope.addHook('preHandler', (request, reply, done) => { app.requireUser()(request, reply, done) }) })
+  })
+  await app.register(authPlugin, { ...options, ...overrides })
+  app.get('/onRequest', { onRequest: app.requireUser() }, handler)
+  app.get('/preHandler', { preHandler: [app.requireUser()] }, handler)
+  app.get('/config', { config: { auth: true } }, handler)
+  app.get('/inline', async (request, reply) => { await app.requireUser()(request, reply); return await handler() })
+  await app.register(async (scope) => {
+    scope.setNotFoundHandler({ preHandler: app.requireUser() }, async () => await handler())
+    scope.get('/called', (_request, reply) => { reply.callNotFound() })
+  }, { prefix: '/none' })
+  return { app, ran: () => ran }
+}
+
+const everyUrl = ['/onRequest', '/preHandler', '/config', '/inline', '/none/such', '/none/called', '/early']
+
+t.test('a logger that throws changes no refusal, and keeps nobody waiting', async (t) => {
+  for (const errorHandler of ['auth', 'all'] as const) {
+    for (const roles of [undefined, async () => { throw new Error('directory down') }]) {
+      const { app, ran } = await everywhere(t, { errorHandler, ...(roles !== undefined && { roles }) }, failingLog(t))
+      for (const url of everyUrl) {
+        refused(t, await app.inject(url), 401, 'MISSING_TOKEN')
+        refused(t, await app.inject({ url, headers: bearer({ exp: 1 }) }), 401, 'TOKEN_EXPIRED')
+        if (roles !== undefined) refused(t, await app.inject({ url, headers: bearer() }), 503, 'AUTH_UNAVAILABLE')
+      }
+      refused(t, await app.inject('/asking'), 500, 'CONFIGURATION_ERROR')
+      t.equal(ran(), 0)
+    }
+  }
+})
+
+t.test('a logger that throws, a detail and a pick that throw as well', async (t) => {
+  const fail = (): never => { throw new Error('failed') }
+  const { app } = await everywhere(t, { detail: fail, expose: { MissingTokenError: { schema: Type.Object({ hint: Type.String() }), pick: fail } } }, failingLog(t))
+  for (const url of everyUrl) refused(t, await app.inject(url), 401, 'MISSING_TOKEN', 'Missing or invalid Authorization header')
+})
+
+t.test('an error that cannot be looked at, from the role resolver, is a 503 everywhere', async (t) => {
+  for (const errorHandler of ['auth', 'all'] as const) {
+    for (const roles of [() => { throw unreadable() }, async () => { await null; throw unreadable() }]) {
+      for (const serverOptions of [{}, logged().serverOptions, failingLog(t)]) {
+        const { app, ran } = await everywhere(t, { errorHandler, roles }, serverOptions)
+        for (const url of everyUrl) {
+          const response = await app.inject({ url, headers: bearer() })
+          refused(t, response, 503, 'AUTH_UNAVAILABLE')
+          t.notMatch(response.body, /c4n4ry/)
+        }
+        t.equal(ran(), 0)
+      }
+    }
+  }
+})
+
+t.test('an error of ours with a message that cannot be read is answered as its class is', async (t) => {
+  for (const roles of [() => { throw unreadableOurs() }, async () => { await null; throw unreadableOurs() }]) {
+    for (const serverOptions of [{}, logged().serverOptions, failingLog(t)]) {
+      const { app, ran } = await everywhere(t, { roles }, serverOptions)
+      for (const url of everyUrl) {
+        const response = await app.inject({ url, headers: bearer() })
+        refused(t, response, 404, 'USER_NOT_FOUND')
+        t.notMatch(response.body, /c4n4ry/)
+      }
+      t.equal(ran(), 0)
+    }
+  }
 })

@@ -452,6 +452,10 @@ t.test('a function as protect is never asked about routes it did not see declare
 
 t.test('attack: properties that objects inherit decide nothing (prototype pollution)', async (t) => {
   const prototype = Object.prototype as Record<string, unknown>
+  // Objects hidden from loops, in which Fastify's own schemas would go round in circles.
+  const pollute = (members: object) => {
+    for (const [name, value] of Object.entries(members)) Object.defineProperty(prototype, name, { value, configurable: true, writable: true, enumerable: typeof value === 'boolean' })
+  }
   const polluted: Array<Record<string, unknown>> = [{ auth: false }, { auth: true }, { auth: { optional: true } }, { optional: true }, { roles: ['editor'] }, { errors: [] }]
   for (const members of polluted) {
     t.teardown(() => { for (const name of Object.keys(members)) delete prototype[name] })
@@ -460,7 +464,7 @@ t.test('attack: properties that objects inherit decide nothing (prototype pollut
     app.register(async (scope) => { scope.get('/early', async () => { ran++; return 'in' }) })
     app.register(authPlugin, { ...options, protect: 'all' })
     app.register(async (scope) => {
-      Object.assign(prototype, members)
+      pollute(members)
       scope.get('/silent', async () => { ran++; return 'in' })
       scope.get('/asking', { config: { auth: { roles: ['admin'] } } }, async () => { ran++; return 'in' })
       scope.get('/open', { config: { auth: false } }, async () => 'open')
@@ -475,7 +479,6 @@ t.test('attack: properties that objects inherit decide nothing (prototype pollut
         open: await app.inject('/open')
       }
       for (const name of Object.keys(members)) delete prototype[name]
-      t.comment(JSON.stringify(members), answers.early.body)
       refused(t, answers.early, 500, 'CONFIGURATION_ERROR')
       refused(t, answers.silent, 401, 'MISSING_TOKEN')
       refused(t, answers.stranger, 401, 'MISSING_TOKEN')
