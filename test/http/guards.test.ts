@@ -382,3 +382,59 @@ t.test('a body is not read before a guard in onRequest, and is before one in pre
   refused(t, await app.inject({ ...request, url: '/config' }), 401, 'MISSING_TOKEN')
   t.equal((await app.inject({ ...request, url: '/preHandler' })).statusCode, 400)
 })
+
+const First = Promise
+class Subclass<Value> extends First<Value> {}
+
+/** A promise of another library: no instance of ours, and only as good as its `then`. */
+class Foreign {
+  readonly #inner: Promise<unknown>
+
+  constructor (run: (resolve: (value: unknown) => void, reject: (reason: unknown) => void) => void) {
+    this.#inner = new First(run)
+  }
+
+  static resolve (value: unknown): Foreign { return new Foreign((resolve) => { resolve(value) }) }
+  static reject (reason: unknown): Foreign { return new Foreign((_resolve, reject) => { reject(reason) }) }
+
+  then (fulfilled?: (value: unknown) => unknown, rejected?: (reason: unknown) => unknown): Foreign {
+    return Foreign.resolve(this.#inner.then(fulfilled, rejected))
+  }
+
+  catch (rejected: (reason: unknown) => unknown): Foreign { return this.then(undefined, rejected) }
+}
+
+t.test('attack: another Promise in place of the global one, while roles are looked up', async (t) => {
+  const own = globalThis.Promise
+  t.teardown(() => { globalThis.Promise = own })
+  const down = new Error('directory down')
+  const answers: Record<string, () => unknown> = {
+    'an async function that fails': async () => { throw down },
+    'the other promise, rejected': () => Promise.reject(down),
+    'the first promise, rejected': () => own.reject(down),
+    'a thenable that rejects later': () => ({ then: (_resolve: unknown, reject: (reason: unknown) => void) => { setImmediate(() => { reject(down) }) } }),
+    'a thenable that rejects with nothing': () => ({ then: (_resolve: unknown, reject: (reason?: unknown) => void) => { reject() } }),
+    'a thenable that rejects and then resolves': () => ({ then: (resolve: (value: unknown) => void, reject: (reason: unknown) => void) => { reject(down); resolve(['admin']) } }),
+    'a thenable that throws': () => ({ then: () => { throw down } })
+  }
+  for (const [kind, other] of Object.entries({ 'its own': own, 'a subclass': Subclass, 'a foreign one': Foreign })) {
+    for (const [what, answer] of Object.entries(answers)) {
+      let ran = 0
+      const roles = () => {
+        globalThis.Promise = other as unknown as PromiseConstructor
+        // Back after the guard, which goes on at once, and before anybody else.
+        queueMicrotask(() => { globalThis.Promise = own })
+        return answer() as Promise<string[]>
+      }
+      const app = await build(t, { roles })
+      const handler = async () => { ran++; return 'in' }
+      app.get('/user', { preHandler: [app.requireUser(), async () => {}] }, handler)
+      app.get('/role', { onRequest: app.requireRole('admin') }, handler)
+      app.get('/optional', { preHandler: app.optionalUser() }, handler)
+      app.get('/config', { config: { auth: true } }, handler)
+      app.get('/inline', async (request, reply) => { await app.requireUser()(request, reply); return await handler() })
+      for (const url of ['/user', '/role', '/optional', '/config', '/inline']) refused(t, await app.inject({ url, headers: bearer({ roles: ['admin'] }) }), 503, 'AUTH_UNAVAILABLE')
+      t.equal(ran, 0, `${kind}, ${what}`)
+    }
+  }
+})

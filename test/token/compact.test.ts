@@ -1,5 +1,6 @@
 import { test } from 'tap'
 import type { LightMyRequestResponse } from 'fastify'
+import { parseHeader, type TokenHeader } from '../../lib/token/compact.js'
 import { claims, encode, forge, secret, token } from '../build.js'
 import { allRefused, guarded, passed, refusedAs, type Guarded } from '../guarded.js'
 import { newKey, pairOf, signature, signed } from '../keys.js'
@@ -280,4 +281,44 @@ test('the parser is the same with and without a cache, and with several issuers'
       'payload is null': forge(JWT, 'null')
     }, 'malformed')
   }
+})
+
+const named = (index: number): string => forge({ ...JWT, kid: `key-${index}` }, claims())
+
+test('bounded memory: made-up headers are not all remembered', async (t) => {
+  const known = new Map<string, TokenHeader>()
+  let most = 0
+  for (let index = 0; index < 1000; index++) {
+    t.strictSame(parseHeader(named(index), 8192, known), { alg: 'HS256', kid: `key-${index}` })
+    most = Math.max(most, known.size)
+  }
+  t.equal(most, 64)
+})
+
+test('headers that are remembered drive none out when they come again', async (t) => {
+  const known = new Map<string, TokenHeader>()
+  const headers = Array.from({ length: 64 }, (_, index) => parseHeader(named(index), 8192, known))
+  for (let round = 0; round < 3; round++) {
+    for (const [index, header] of headers.entries()) t.equal(parseHeader(named(index), 8192, known), header, 'one and the same')
+  }
+  t.equal(known.size, 64)
+  t.strictSame(parseHeader(named(64), 8192, known), { alg: 'HS256', kid: 'key-64' }, 'the one too many is read as ever')
+  t.ok(known.size <= 64)
+})
+
+test('headers that are refused are not remembered, and refused each time', async (t) => {
+  const known = new Map<string, TokenHeader>()
+  for (const header of [{ alg: 'HS256', crit: ['exp'] }, { alg: 7 }, { alg: 'HS256', typ: 'dpop+jwt' }, { alg: 'HS256', kid: 7 }]) {
+    for (let round = 0; round < 2; round++) t.throws(() => parseHeader(forge(header, claims()), 8192, known), { code: 'TOKEN_INVALID' })
+  }
+  t.equal(known.size, 0)
+})
+
+test('after many made-up headers, good tokens pass and bad ones are refused as before', async (t) => {
+  const { app, ask, seen } = await guarded(t)
+  for (let index = 0; index < 200; index++) t.equal((await ask(forge({ ...JWT, kid: `made-up-${index}`, crit: index % 2 === 0 ? undefined : [] }, claims(), 'another secret of at least 32 bytes!'))).statusCode, 401)
+  t.equal(seen.length, 0)
+  passed(t, await ask(token()))
+  seen.length = 0
+  await allRefused(t, { app, ask, seen }, { crit: forge({ ...JWT, crit: [] }, claims()) }, 'malformed')
 })

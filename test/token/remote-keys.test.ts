@@ -256,6 +256,79 @@ test('an outage: a cool-down shorter than five seconds counts for failures too',
   t.equal(server.requests, 2)
 })
 
+/** A laboratory with an endpoint that takes requests and never answers, once its first answer is there. */
+async function hanging (t: Test): Promise<ReturnType<typeof laboratory> & { server: KeyServer, started: () => number, finished: () => number }> {
+  const server = await keyServer(t, first)
+  let started = 0
+  let finished = 0
+  const fetch: typeof globalThis.fetch = async (input, init) => {
+    started++
+    try {
+      return await globalThis.fetch(input, init)
+    } finally {
+      finished++
+    }
+  }
+  const lab = laboratory(server, { timeout: 0.2, fetch })
+  t.equal(await lab.outcome('one'), '1 keys')
+  server.answer(() => {})
+  return { ...lab, server, started: () => started, finished: () => finished }
+}
+
+test('an endpoint that hangs: only who comes first after maxAge waits, the others are served at once', async (t) => {
+  const { server, outcome, pass, started, finished } = await hanging(t)
+  pass(600)
+  t.equal(await outcome('one'), '1 keys', 'after the timeout')
+  t.equal(finished(), 2, 'the first one waited for it')
+  for (let round = 0; round < 3; round++) {
+    for (let index = 0; index < 20; index++) t.equal(await outcome('one'), '1 keys')
+    await new Promise(setImmediate)
+    t.equal(started(), 2 + round, 'within the cool-down none is made')
+    pass(5)
+    t.strictSame([...new Set(await Promise.all(Array.from({ length: 50 }, async () => await outcome('one'))))], ['1 keys'])
+    t.equal(finished(), 2 + round, 'served before the fetch behind them ended')
+    await until(() => server.requests === 3 + round)
+    t.equal(started(), 3 + round, 'one fetch runs')
+    await until(() => finished() === 3 + round)
+  }
+  pass(3600)
+  t.match(await outcome('one'), /^unavailable/, 'not beyond the stale period')
+})
+
+test('an endpoint that hung and is back: the fetch behind a request brings the new set', async (t) => {
+  const { server, outcome, pass, finished } = await hanging(t)
+  pass(600)
+  t.equal(await outcome('one'), '1 keys')
+  server.answer(undefined)
+  server.publish(setOf(jwkOf(two, { kid: 'two' })))
+  pass(5)
+  t.equal(await outcome('one'), '1 keys', 'still of the last set')
+  await until(() => finished() === 3)
+  await until(() => server.requests === 3)
+  while (await outcome('one') === '1 keys') await new Promise(setImmediate)
+  t.equal(await outcome('one'), 'unknown_key')
+  t.equal(await outcome('two'), '1 keys')
+})
+
+test('the cool-down of a failure counts from its end, however long it took', async (t) => {
+  const { server, outcome, pass, started } = await hanging(t)
+  pass(600)
+  const waiting = outcome('one')
+  await until(() => server.requests === 2)
+  pass(60)
+  t.equal(await waiting, '1 keys')
+  t.equal(await outcome('two'), 'unavailable for 5', 'all five seconds are left')
+  pass(4.5)
+  t.equal(await outcome('one'), '1 keys')
+  t.equal(await outcome('two'), 'unavailable for 1')
+  await new Promise(setImmediate)
+  t.equal(started(), 2)
+  pass(0.5)
+  t.equal(await outcome('one'), '1 keys')
+  await until(() => started() === 3)
+  t.match(await outcome('two'), /^unavailable/)
+})
+
 test('down at start: 503 with Retry-After, and it recovers by itself', async (t) => {
   const server = await keyServer(t, first, { listening: false })
   const { app, ask, seen } = await guarded(t, { jwt: { jwksUrl: server.url, jwksCooldown: 0 } })

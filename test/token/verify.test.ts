@@ -383,3 +383,53 @@ test('an unreadable public key is never accepted as one', (t) => {
   t.throws(() => localKeys([{ public: '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----' }], undefined), { code: 'CONFIGURATION_ERROR' })
   t.end()
 })
+
+test('maxTokenLength: another limit than the default holds to the character', async (t) => {
+  for (const cache of [false, true]) {
+    for (const length of [300, 20_000]) {
+      const limited = async (maxTokenLength: number): Promise<Guarded> => await guarded(t, { jwt: { secret, cache, maxTokenLength } })
+      const text = forge(JWT, claims({ filler: 'x'.repeat(length) }))
+      const fits = await limited(text.length)
+      for (let round = 0; round < 2; round++) passed(t, await fits.ask(text))
+      const short = await limited(text.length - 1)
+      for (let round = 0; round < 2; round++) await allRefused(t, short, { 'one too many': text }, 'malformed')
+    }
+  }
+  await allRefused(t, await guarded(t), { 'above the default': forge(JWT, claims({ filler: 'x'.repeat(8192) })) }, 'malformed')
+  const issuers = two.map((one) => ({ ...one, jwt: { ...one.jwt, maxTokenLength: 200 } }))
+  await allRefused(t, await several(t, issuers), { "one's": from(0, { filler: 'x'.repeat(200) }), "two's": from(1, { filler: 'x'.repeat(200) }) }, 'malformed')
+})
+
+test('cache: roles that a function finds are asked for with each request, and never kept', async (t) => {
+  for (const asynchronous of [false, true]) {
+    let held = ['admin']
+    let asked = 0
+    const roles = (): string[] | Promise<string[]> => { asked++; return asynchronous ? Promise.resolve(held) : held }
+    const { app, ask, seen } = await guarded(t, { jwt: { secret, cache: true }, roles })
+    app.get('/admin', { preHandler: app.requireRole('admin') }, async () => 'in')
+    const text = token({ roles: ['admin'] })
+    const admin = async (): Promise<number> => (await app.inject({ url: '/admin', headers: { authorization: `Bearer ${text}` } })).statusCode
+    t.equal(await admin(), 200)
+    held = []
+    t.equal(await admin(), 403, 'taken away from one request to the next')
+    held = ['admin']
+    t.equal(await admin(), 200)
+    passed(t, await ask(text))
+    t.equal(asked, 4)
+    t.strictSame(seen.map((user) => user.roles), [['admin']])
+  }
+})
+
+test('attack: claims that are nested as deep as a raised maxTokenLength allows', async (t) => {
+  for (const cache of [false, true]) {
+    for (const [open, close] of [['[', ']'], ['{"a":', '}']] as const) {
+      const app = await build(t, { jwt: { secret, cache, maxTokenLength: 4_000_000 } })
+      app.get('/', { preHandler: app.requireUser() }, async (request) => ({ id: request.user?.id, frozen: Object.isFrozen(request.user?.claims.deep) }))
+      const deep = `${open.repeat(100_000)}1${close.repeat(100_000)}`
+      const headers = { authorization: `Bearer ${forge(JWT, `${JSON.stringify(claims()).slice(0, -1)},"deep":${deep}}`)}` }
+      for (let round = 0; round < 2; round++) t.strictSame((await app.inject({ url: '/', headers })).json(), { id: 'user-1', frozen: true })
+      const roles = { authorization: `Bearer ${forge(JWT, `${JSON.stringify(claims()).slice(0, -1)},"roles":${deep},"scope":${deep},"groups":${deep}}`)}` }
+      t.equal((await app.inject({ url: '/', headers: roles })).statusCode, 200)
+    }
+  }
+})
