@@ -87,8 +87,6 @@ function checkSignature (token: string, keys: readonly VerificationKey[]): { key
     const claims = key.verify(token)
     if (!(claims instanceof AuthError)) return { key, claims: deepFreeze(claims) }
     refusal = claims
-    // Another key may have signed it; a fault in looking for keys is final.
-    if (!(claims instanceof TokenInvalidError)) break
   }
   throw refusal ?? new TokenInvalidError({ reason: 'unknown_key' })
 }

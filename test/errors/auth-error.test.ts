@@ -107,3 +107,12 @@ t.test('withoutStack collects no stack, and puts the limit back whatever happens
   t.equal(Error.stackTraceLimit, limit)
   t.match(new MissingTokenError().stack, /\n +at /, 'elsewhere there are stacks')
 })
+
+t.test('context named like an accessor of the class takes its place', async (t) => {
+  class TeamError extends UserNotFoundError {
+    get team (): string { return 'nobody' }
+  }
+  const error = new TeamError({ team: 'blue' } as object)
+  t.equal(error.team, 'blue')
+  t.strictSame(error.context(), { team: 'blue' })
+})

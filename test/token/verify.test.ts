@@ -433,3 +433,9 @@ test('attack: claims that are nested as deep as a raised maxTokenLength allows',
     }
   }
 })
+
+test('a key source without a key for a token is a refusal, not a pass', async (t) => {
+  const keys = { algorithms: new Set(['HS256']), find: () => [] }
+  const verify = createTokenVerifier({ issuers: [{ rules: { issuer, audience: [audience], clockTolerance: 0, tokenUse: ['access'] }, keys }], maxTokenLength: 8192, cacheSize: 0, clock: Date.now })
+  t.throws(() => verify(token()), { code: 'TOKEN_INVALID', reason: 'unknown_key' })
+})
