@@ -2,7 +2,7 @@ import t from 'tap'
 import { execFile } from 'node:child_process'
 import { cp, mkdtemp, mkdir, readdir, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join, relative, sep } from 'node:path'
+import { basename, dirname, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
@@ -33,7 +33,7 @@ async function directory (): Promise<string> {
 async function pack (): Promise<{ tarball: string, files: string[] }> {
   const copy = join(await directory(), 'copy')
   const left = new Set(['node_modules', 'dist', 'coverage', '.git', '.tap'])
-  await cp(root, copy, { recursive: true, filter: path => !left.has(relative(root, path)) })
+  await cp(root, copy, { recursive: true, filter: path => !left.has(basename(path)) })
   await symlink(join(root, 'node_modules'), join(copy, 'node_modules'), 'dir')
   await run(copy, 'npm', 'run', 'build')
   const [packed] = JSON.parse(await run(copy, 'npm', 'pack', '--ignore-scripts', '--json')) as [{ filename: string, files: Array<{ path: string }> }]

@@ -5,6 +5,7 @@ import { identityOf } from './authenticate.js'
 import { ADMITTED, createGuard, policyOf, type Enforcer, type Guard, type Refuser } from './guards.js'
 import { combine, userPolicy, type Policy } from './policy.js'
 import { looksDeclared, readDeclaration } from './route-auth.js'
+import { contradiction, outOfScope, overwritten, tooEarly } from './route-mistakes.js'
 import type { ScopeGuards } from './scope-guards.js'
 
 /** A route that was declared after the plugin, and what it asks for by itself. */
@@ -239,21 +240,4 @@ function sparingPreflights (enforce: Enforcer, route: RouteOptions): Enforcer {
 function listOf<Item> (value: Item | Item[] | undefined): Item[] {
   if (value === undefined) return []
   return Array.isArray(value) ? value : [value]
-}
-
-/** Refuses a guard before a route that says it is open to all. */
-export function contradiction ({ method, url }: RouteOptions): ConfigurationError {
-  return new ConfigurationError({ option: 'config.auth', message: `${String(method)} ${url} is anonymous (config.auth is false) and has a guard before it. Keep one of them.` })
-}
-
-function overwritten ({ method, url }: RouteOptions): ConfigurationError {
-  return new ConfigurationError({ option: 'config', message: `${String(method)} ${url} asks for a user, and an onRoute hook of another plugin replaced its config. Have that hook keep what is there: { ...route.config }.` })
-}
-
-function outOfScope (method: unknown, url: unknown): ConfigurationError {
-  return new ConfigurationError({ option: 'register', message: `${String(method)} ${String(url)} asks for a user outside the scope in which fastify-bouncer is registered. Register it at the root, or wrap the plugin that registers it with fastify-plugin.` })
-}
-
-function tooEarly (method: unknown, url: unknown): ConfigurationError {
-  return new ConfigurationError({ option: 'register', message: `${String(method)} ${String(url)} asks for a user and was declared before fastify-bouncer had loaded. Write await app.register(authPlugin, ...), and declare routes after it.` })
 }
