@@ -34,7 +34,7 @@ const HEADER_DESCRIPTIONS: Record<string, string> = {
   'retry-after': 'Seconds to wait before trying again'
 }
 
-/** An error of a class, as good as any other. */
+/** An error that stands for its class. */
 export function exampleOf (errorClass: AuthErrorClass): AuthError {
   const Class = errorClass as unknown as new (options: object) => AuthError
   try {

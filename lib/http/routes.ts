@@ -187,13 +187,18 @@ function refuseMisplaced (route: RouteOptions): void {
  * application's registers this one without being wrapped by fastify-plugin.
  */
 export function watchOutside (instance: FastifyInstance, refuse: Refuser): void {
-  const outside = Object.getPrototypeOf(instance) as FastifyInstance
-  if (typeof outside.addHook !== 'function') return
-  outside.addHook('preParsing', (request, reply, payload, done) => {
+  const outermost = outermostOf(instance)
+  if (outermost === instance) return
+  outermost.addHook('preParsing', (request, reply, payload, done) => {
     const { config, method, url } = request.routeOptions
     if (request.is404 || config[knownKey] !== undefined || !looksDeclared(authOf({ config }))) done(null, payload)
     else refuse(outOfScope(method, url), request, reply, done as never)
   })
+}
+
+function outermostOf (instance: FastifyInstance): FastifyInstance {
+  const parent = Object.getPrototypeOf(instance) as FastifyInstance
+  return typeof parent.addHook === 'function' ? outermostOf(parent) : instance
 }
 
 function authOf ({ config }: Pick<RouteOptions, 'config'>): unknown {

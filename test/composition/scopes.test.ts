@@ -29,6 +29,21 @@ t.test('attack: a route beside the scope that the plugin is registered in (regis
   t.equal((await app.inject('/nowhere')).statusCode, 404)
 })
 
+t.test('attack: the same, the plugin being registered several scopes down', async (t) => {
+  const app = server(t)
+  app.register(async (outer) => {
+    outer.register(async (inner) => {
+      await inner.register(authPlugin, options)
+      inner.get('/inside', { config: { auth: true } }, async () => 'in')
+    })
+    outer.get('/between', { config: { auth: true } }, async () => 'secret')
+  })
+  app.register(async (scope) => { scope.get('/beside', { config: { auth: true } }, async () => 'secret') })
+  app.get('/root', { config: { auth: true } }, async () => 'secret')
+  for (const url of ['/between', '/beside', '/root']) refused(t, await app.inject({ url, headers: bearer() }), 500, 'CONFIGURATION_ERROR')
+  t.equal((await app.inject({ url: '/inside', headers: bearer() })).body, 'in')
+})
+
 t.test('attack: a guard under a key that Fastify ignores', async (t) => {
   const app = await build(t)
   const handler = async (): Promise<string> => 'in'
