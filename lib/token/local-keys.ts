@@ -20,6 +20,8 @@ export interface SigningKey {
 /** Keys held by this application: verification for all, signing for the first. */
 export interface LocalKeys extends KeySource {
   readonly signing: SigningKey | undefined
+  /** What others verify our tokens with, as JSON Web Keys (RFC 7517); none for secrets. */
+  readonly publicKeys: ReadonlyArray<Record<string, unknown>>
 }
 
 interface LocalKey {
@@ -27,6 +29,7 @@ interface LocalKey {
   algorithms: readonly string[]
   verification: VerificationKey
   signing: SigningKey['material'] | undefined
+  published: Record<string, unknown> | undefined
 }
 
 export const HMAC_ALGORITHMS: readonly string[] = ['HS256', 'HS384', 'HS512']
@@ -64,6 +67,7 @@ export function localKeys (secrets: ReadonlyArray<string | KeyPair>, allowed: re
     signing: first.signing === undefined
       ? undefined
       : { material: first.signing, algorithm: first.algorithms[0] as string, kid: first.kid },
+    publicKeys: keys.flatMap(({ published }) => published === undefined ? [] : [published]),
     // A key id that is not ours may be somebody else's name for one of our keys:
     // then all are tried. There are only as many as were configured.
     find: ({ alg, kid }) => (kid === undefined ? undefined : byId.get(`${alg} ${kid}`)) ?? byAlgorithm.get(alg) ?? []
@@ -81,7 +85,7 @@ function hmacKey (secret: string, allowed: readonly string[] = ['HS256']): Local
   const algorithms = intersect(HMAC_ALGORITHMS, allowed, 'an HMAC secret')
   // Derived one way: a key id is public.
   const kid = createHmac('sha256', secret).update('fastify-bouncer key id').digest('base64url').slice(0, 16)
-  return { kid, algorithms, verification: verificationKey(secret, algorithms), signing: secret }
+  return { kid, algorithms, verification: verificationKey(secret, algorithms), signing: secret, published: undefined }
 }
 
 function publicKey (pair: KeyPair, allowed: readonly string[] | undefined): LocalKey {
@@ -102,11 +106,13 @@ function publicKey (pair: KeyPair, allowed: readonly string[] | undefined): Loca
     }
   }
   const pem = key.export({ format: 'pem', type: 'spki' }).toString()
+  const kid = pair.kid ?? thumbprint(key)
   return {
-    kid: pair.kid ?? thumbprint(key),
+    kid,
     algorithms,
     verification: verificationKey(pem, algorithms),
-    signing: pair.private
+    signing: pair.private,
+    published: { ...key.export({ format: 'jwk' }), kid, use: 'sig', ...(algorithms.length === 1 && { alg: algorithms[0] }) }
   }
 }
 

@@ -243,3 +243,34 @@ test('a secret that only looks like JSON is a secret', async (t) => {
     passed(t, await app.ask(forge({ alg: 'HS256' }, claims(), odd)))
   }
 })
+
+test('the public keys are JSON Web Keys of all pairs, in their order, each with its use and id', (t) => {
+  for (const [kind, algorithms] of Object.entries(ALGORITHMS)) {
+    const key = newKey(kind as KeyKind)
+    const { publicKeys } = localKeys([pairOf(key)], undefined)
+    const alg = algorithms.length === 1 ? { alg: algorithms[0] } : {}
+    t.strictSame(publicKeys, [{ ...jwkOf(key), kid: thumbprint(key.publicKey), use: 'sig', ...alg }], kind)
+  }
+  const [a, b, c] = [newKey('P-256'), newKey('rsa'), newKey('ed25519')]
+  const rotated = localKeys([pairOf(a, { kid: 'summer' }), pairOf(b), { public: c.pem.public, kid: 'spring' }], undefined)
+  t.strictSame(rotated.publicKeys.map(({ kid, kty }) => [kid, kty]), [['summer', 'EC'], [thumbprint(b.publicKey), 'RSA'], ['spring', 'OKP']])
+  t.equal(localKeys([pairOf(b)], ['PS256']).publicKeys[0]?.alg, 'PS256', 'the one algorithm that is allowed')
+  t.notOk('alg' in (localKeys([pairOf(b)], ['PS256', 'RS256']).publicKeys[0] ?? {}), 'of several none')
+  t.end()
+})
+
+test('attack: nothing private among the public keys, and nothing at all of a secret', (t) => {
+  t.strictSame(localKeys([secret], undefined).publicKeys, [])
+  t.strictSame(localKeys([secret, otherSecret], undefined).publicKeys, [])
+  for (const kind of Object.keys(ALGORITHMS) as KeyKind[]) {
+    const key = newKey(kind)
+    const withPassphrase = { public: key.pem.public, private: { key: encrypted(key, 'open sesame'), passphrase: 'open sesame' } }
+    const { d } = key.privateKey.export({ format: 'jwk' })
+    for (const pair of [pairOf(key), withPassphrase, { public: key.pem.public }]) {
+      const [published = {}] = localKeys([pair], undefined).publicKeys
+      for (const member of ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'key', 'private', 'passphrase']) t.notOk(member in published, `${kind}: ${member}`)
+      t.notOk(JSON.stringify(published).includes(String(d)), kind)
+    }
+  }
+  t.end()
+})
