@@ -20,7 +20,9 @@ export {
   TokenError, TokenExpiredError, TokenInvalidError, TokenRevokedError,
   type TokenInvalidReason, type UserIdentifier
 } from './errors/authentication.js'
-export * from './errors/authorization.js'
+export {
+  AuthorizationError, InsufficientGroupsError, InsufficientPermissionsError, InsufficientRolesError, InsufficientScopeError
+} from './errors/authorization.js'
 export * from './errors/oauth.js'
 export {
   OnboardingError, OnboardingFlowCompleteError, OnboardingSessionExpiredError, OnboardingSessionInvalidError,

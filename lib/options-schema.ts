@@ -1,4 +1,5 @@
-import { Type } from '@sinclair/typebox'
+import { Type, type TSchema } from '@sinclair/typebox'
+import { accountOptionsSchema } from './account-options.js'
 
 const DAY = 86_400
 const upToADay = Type.Number({ minimum: 0, maximum: DAY, remedy: 'must be a number of seconds, up to a day' })
@@ -22,6 +23,7 @@ const jwt = Type.Object({
   algorithms: Type.Optional(Type.Array(Type.String(), { minItems: 1, remedy: 'must be a list of algorithm names, such as [\'RS256\']' })),
   clockTolerance: Type.Optional(Type.Number({ minimum: 0, maximum: 600, remedy: 'must be a number of seconds from 0 to 600' })),
   accessTokenTtl: Type.Optional(wait),
+  refreshTokenTtl: Type.Optional(wait),
   tokenUse: Type.Optional(Type.Array(oneOf('access', 'id'), { minItems: 1, remedy: 'must be a list of access and id' })),
   maxTokenLength: Type.Optional(size),
   cache: Type.Optional(Type.Union([Type.Boolean(), Type.Integer({ minimum: 0, maximum: 1_000_000 })], { remedy: 'must be true, false, or a number of tokens up to 1,000,000' })),
@@ -41,7 +43,8 @@ const issuerProperties = {
 
 /** The shape of the plugin's options. Each part says in `remedy` what it must be. */
 export const optionsSchema = Type.Object({
-  ...Object.fromEntries(Object.entries(issuerProperties).map(([name, schema]) => [name, Type.Optional(schema)])),
+  ...optional(issuerProperties),
+  ...optional(accountOptionsSchema),
   roles: Type.Optional(callback),
   issuers: Type.Optional(Type.Array(Type.Object({ ...issuerProperties, roles: Type.Optional(callback) }, closed), { minItems: 1, remedy: 'must be a list of { issuer, audience, jwt, roles? }' })),
   enabled: Type.Optional(flag),
@@ -52,6 +55,14 @@ export const optionsSchema = Type.Object({
   decorate: Type.Optional(flag),
   securityContext: Type.Optional(flag),
   logLevel: Type.Optional(oneOf('trace', 'debug', 'info', 'warn', 'error', 'silent')),
+  basic: Type.Optional(Type.Union([Type.Boolean(), Type.Object({
+    authenticate: Type.Optional(callback),
+    realm: Type.Optional(Type.String({ pattern: '^[ !#-\\[\\]-~]+$' }))
+  }, closed)], { remedy: 'must be true, or { authenticate, realm }: a function of user name and password, and a text without quotes' })),
   expose: Type.Optional(Type.Record(Type.String(), Type.Object({ schema: Type.Object({ properties: Type.Object({}) }), pick: callback }, closed), { remedy: 'must map class names to { schema, pick }, the schema being that of an object' })),
   detail: Type.Optional(callback)
 }, closed)
+
+function optional (properties: Record<string, TSchema>): Record<string, TSchema> {
+  return Object.fromEntries(Object.entries(properties).map(([name, schema]) => [name, Type.Optional(schema)]))
+}

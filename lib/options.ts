@@ -1,62 +1,17 @@
 import { Value, ValueErrorType } from '@sinclair/typebox/value'
-import { monotonicClock } from './clock.js'
+import { readAccountSettings, type AccountOptions, type AccountSettings } from './account-options.js'
 import { errorClasses } from './errors.js'
 import { ConfigurationError } from './errors/operation.js'
-import type { TrustedIssuer } from './http/authenticate.js'
+import type { TrustedIssuer } from './flow/session/identify.js'
 import type { FastifyJwtOptions } from './http/fastify-jwt.js'
+import type { BasicAuthenticate } from './http/basic.js'
 import type { DetailResolver, Exposure, Exposures, RefusalLogLevel } from './http/refusal.js'
 import type { Protect } from './http/routes.js'
-import type { TokenUse } from './token/claims.js'
+import { readIssuer, type IssuerOptions } from './issuer-options.js'
 import { optionsSchema } from './options-schema.js'
-import { HMAC_ALGORITHMS, localKeys, PUBLIC_KEY_ALGORITHMS, type KeyPair } from './token/local-keys.js'
-import type { RoleResolver } from './token/principal.js'
-import { remoteKeys } from './token/remote-keys.js'
-
-/** How tokens are verified, and signed where there is a key for it. All times are in seconds. */
-export interface JwtOptions {
-  /** An HMAC secret of at least 32 bytes, a key pair in PEM, or several of one kind: the first signs, all verify. */
-  secret?: string | KeyPair | ReadonlyArray<string | KeyPair>
-  /** Address of an identity provider's key set; https, or http on loopback. In place of `secret`. */
-  jwksUrl?: string
-  /** Algorithms accepted, HMAC or public-key. Default: those of the key; HS256 for a string. */
-  algorithms?: readonly string[]
-  /** Seconds by which clocks may differ. Default 0. */
-  clockTolerance?: number
-  /** Lifetime of the access tokens that are signed. Default 900. */
-  accessTokenTtl?: number
-  /** Kinds of token accepted. Default `['access']`. */
-  tokenUse?: readonly TokenUse[]
-  /** Longest token read, in characters. Default 8192. */
-  maxTokenLength?: number
-  /** Remembers verified tokens: true for 1,000, or how many. Default false. */
-  cache?: boolean | number
-  /** Shows `@fastify/jwt` to the application: `app.jwt`, `request.jwtVerify`, `reply.jwtSign`. Default false. */
-  decorate?: boolean
-  /** For one fetch of the key set. Default 5. */
-  jwksTimeout?: number
-  /** Age at which the key set is fetched anew. Default 600. */
-  jwksMaxAge?: number
-  /** Least time between two fetches for unknown key ids. Default 30. */
-  jwksCooldown?: number
-  /** How long the last key set serves after `jwksMaxAge` while its endpoint is down. Default 3600. */
-  jwksStaleFor?: number
-  /** Largest key set read, in bytes. Default 1048576. */
-  jwksMaxBytes?: number
-}
-
-/** One issuer among several. */
-export interface IssuerOptions {
-  /** Exact value of the claim `iss`. */
-  issuer: string
-  /** Accepted values of the claim `aud`; the first is put into tokens that are signed. */
-  audience: string | readonly string[]
-  jwt: JwtOptions
-  /** Finds the roles of a token's bearer. Default: the claim `roles` (a list) or `role` (a string). */
-  roles?: RoleResolver
-}
 
 /** Options of the plugin. `issuer` and `audience`, or `issuers`, are required. */
-export interface AuthPluginOptions extends Partial<IssuerOptions> {
+export interface AuthPluginOptions extends Partial<IssuerOptions>, AccountOptions {
   /** Several issuers, in place of `issuer`, `audience`, `jwt` and `roles`; chosen by the exact `iss` of a token. */
   issuers?: readonly IssuerOptions[]
   /** False switches every guard off, in development and test only. Default true. */
@@ -71,6 +26,8 @@ export interface AuthPluginOptions extends Partial<IssuerOptions> {
   userProperty?: string
   /** False leaves the instance alone but for `bouncer`. Default true. */
   decorate?: boolean
+  /** HTTP Basic (RFC 7617), beside bearer tokens or, without `jwt`, alone: `true` for the users of the `store`, or the application's own check. Default false. */
+  basic?: boolean | { authenticate?: BasicAuthenticate, realm?: string }
   /** Whether {@link securityContext} works. Default true; docs/performance.md has its cost. */
   securityContext?: boolean
   /** Level of a refusal's log line. Default `'info'`; 5xx are always `'error'`. */
@@ -88,6 +45,8 @@ export interface Settings {
   jwt: FastifyJwtOptions | undefined
   /** Whether authentication depends on something that may be down. */
   mayBeUnavailable: boolean
+  /** Whether tokens can die before they expire. */
+  revocable: boolean
   maxTokenLength: number
   cacheSize: number
   enabled: boolean
@@ -100,6 +59,14 @@ export interface Settings {
   logLevel: RefusalLogLevel
   expose: Record<string, Exposure>
   detail: DetailResolver | undefined
+  propagateEvents: boolean
+  /** HTTP Basic: the application's check, or undefined for that of the account system; and what the dialog of a browser shows. */
+  basic: { authenticate: BasicAuthenticate | undefined, realm: string } | undefined
+  /** The account system, if there is one, and the issuer of its tokens. */
+  accounts: AccountSettings | undefined
+  localIssuer: TrustedIssuer | undefined
+  /** What others verify the tokens signed here with, as JSON Web Keys. */
+  publicKeys: ReadonlyArray<Record<string, unknown>>
 }
 
 const DEFAULT_CACHE_SIZE = 1000
@@ -126,10 +93,19 @@ export function readSettings (given: AuthPluginOptions): Settings {
   for (const name of Object.keys(options.expose ?? {})) {
     if (!errorClasses.some((errorClass) => errorClass.name === name)) throw refuse(`expose.${name}`, 'is no error class of this package')
   }
+  const signer = issuers.find(({ jwt }) => jwt.show) ?? issuers.find(({ jwt }) => jwt.signing !== undefined)
+  const accounts = enabled ? readAccountSettings(options, { accessTokenTtl: 900, refreshTokenTtl: 604_800, secrets: undefined, ...signer }) : undefined
   return {
     issuers: issuers.map(({ trusted }) => trusted),
-    jwt: issuers.find(({ jwt }) => jwt.show)?.jwt ?? issuers.find(({ jwt }) => jwt.signing !== undefined)?.jwt,
-    mayBeUnavailable: enabled && issuersOf(options).some((issuer) => issuer.jwt.jwksUrl !== undefined || issuer.roles !== undefined),
+    jwt: signer?.jwt,
+    accounts,
+    localIssuer: signer?.trusted,
+    // Of that issuer only: with another's among them, its owner could sign our tokens for those who trust this list.
+    publicKeys: signer?.publicKeys ?? [],
+    propagateEvents: options.events?.propagate ?? false,
+    basic: enabled ? basicOf(options) : undefined,
+    mayBeUnavailable: accounts !== undefined || (enabled && typeof options.basic === 'object') || (enabled && issuersOf(options).some((issuer) => issuer.jwt.jwksUrl !== undefined || issuer.roles !== undefined)),
+    revocable: accounts !== undefined && accounts.maxStaleness !== false,
     maxTokenLength: Math.max(0, ...issuers.map(({ jwt }) => jwt.maxTokenLength)),
     cacheSize: Math.max(0, ...jwts.map(({ cache = false }) => typeof cache === 'number' ? cache : cache ? DEFAULT_CACHE_SIZE : 0)),
     enabled,
@@ -166,70 +142,19 @@ function issuersOf (options: AuthPluginOptions): readonly IssuerOptions[] {
     if (new Set(issuers.map((one) => one.issuer)).size < issuers.length) throw refuse('issuers', 'names an issuer twice; each must have an iss of its own')
     return issuers
   }
+  const alone = typeof options.basic === 'object' && options.basic.authenticate !== undefined
+  if (alone && [issuer, audience, jwt, roles].every((one) => one === undefined)) return []
   if (issuer === undefined) throw refuse('issuer', 'is missing; give the exact value of the tokens\' iss')
   if (audience === undefined) throw refuse('audience', 'is missing; give the exact value of the tokens\' aud')
   if (jwt === undefined) throw refuse('jwt', 'is missing; give { secret } or { jwksUrl }')
   return [{ issuer, audience, jwt, ...(roles !== undefined && { roles }) }]
 }
 
-function readIssuer ({ issuer, audience, jwt, roles }: IssuerOptions, prefix: string): { trusted: TrustedIssuer, jwt: FastifyJwtOptions } {
-  const audiences = typeof audience === 'string' ? [audience] : [...audience]
-  const clockTolerance = jwt.clockTolerance ?? 0
-  const rules = { issuer, audience: audiences, clockTolerance, tokenUse: [...jwt.tokenUse ?? ['access' as const]] }
-  if ((jwt.secret === undefined) === (jwt.jwksUrl === undefined)) {
-    throw refuse(`${prefix}jwt`, 'needs exactly one of secret and jwksUrl')
-  }
-  checkAlgorithms(jwt.algorithms, prefix)
-  const stray = Object.keys(jwt).find((name) => name.startsWith('jwks') && name !== 'jwksUrl' && jwt[name as keyof JwtOptions] !== undefined)
-  if (jwt.secret !== undefined && stray !== undefined) throw refuse(`${prefix}jwt.${stray}`, 'is for keys that are fetched from jwt.jwksUrl; with jwt.secret leave it out')
-  const local = jwt.secret === undefined ? undefined : localKeys(Array.isArray(jwt.secret) ? jwt.secret : [jwt.secret], jwt.algorithms)
-  const keys = local ?? fromUrl(jwt, `${prefix}jwt.jwksUrl`)
-  return {
-    trusted: { rules, keys, roles },
-    jwt: {
-      rules,
-      keys,
-      signing: local?.signing,
-      accessTokenTtl: jwt.accessTokenTtl ?? 900,
-      maxTokenLength: jwt.maxTokenLength ?? 8192,
-      show: jwt.decorate === true
-    }
-  }
-}
-
-function checkAlgorithms (algorithms: readonly string[] = [], prefix: string): void {
-  const option = `${prefix}jwt.algorithms`
-  const unknown = algorithms.find((name) => !HMAC_ALGORITHMS.includes(name) && !PUBLIC_KEY_ALGORITHMS.includes(name))
-  if (unknown !== undefined) throw refuse(option, `has ${unknown}, which is not accepted; accepted are ${[...HMAC_ALGORITHMS, ...PUBLIC_KEY_ALGORITHMS].join(', ')}`)
-  const hmac = algorithms.filter((name) => HMAC_ALGORITHMS.includes(name))
-  if (hmac.length > 0 && hmac.length < algorithms.length) throw refuse(option, 'mixes HMAC and public-key algorithms, with which a public key passes for a secret; keep one kind')
-}
-
-function fromUrl (jwt: JwtOptions, option: string): TrustedIssuer['keys'] {
-  const url = readUrl(jwt.jwksUrl as string, option)
-  const algorithms = jwt.algorithms ?? PUBLIC_KEY_ALGORITHMS
-  if (algorithms.some((name) => HMAC_ALGORITHMS.includes(name))) throw refuse('jwt.algorithms', 'has an HMAC algorithm, which needs jwt.secret; a key set has public keys')
-  if (jwt.accessTokenTtl !== undefined) throw refuse('jwt.accessTokenTtl', 'is for tokens signed here; with jwksUrl they are signed elsewhere')
-  return remoteKeys({
-    url,
-    algorithms,
-    timeout: jwt.jwksTimeout ?? 5,
-    maxAge: jwt.jwksMaxAge ?? 600,
-    cooldown: jwt.jwksCooldown ?? 30,
-    staleFor: jwt.jwksStaleFor ?? 3600,
-    maxBytes: jwt.jwksMaxBytes ?? 1_048_576,
-    fetch: (input, init) => globalThis.fetch(input, init),
-    clock: monotonicClock
-  })
-}
-
-function readUrl (value: string, option: string): string {
-  if (!URL.canParse(value)) throw refuse(option, 'is not an absolute URL')
-  const url = new URL(value)
-  const loopback = url.hostname === 'localhost' || url.hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(url.hostname)
-  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && loopback)) throw refuse(option, 'must be https (http only on loopback): whoever can change the keys on their way can sign any token')
-  if (url.username !== '' || url.password !== '') throw refuse(option, 'must hold no user name or password')
-  return url.href
+function basicOf ({ basic = false, store }: AuthPluginOptions): Settings['basic'] {
+  if (basic === false) return undefined
+  const { authenticate, realm = 'api' } = basic === true ? {} : basic
+  if (authenticate === undefined && store === undefined) throw refuse('basic', 'needs a store whose users it can ask, or { authenticate }')
+  return { authenticate, realm }
 }
 
 function refuse (option: string, problem: string): ConfigurationError {

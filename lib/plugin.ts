@@ -3,24 +3,32 @@ import fp from 'fastify-plugin'
 import { runAs, type User } from './context.js'
 import { ConfigurationError } from './errors/operation.js'
 import { authenticated, createAuthenticator, identityKey, identityOf, nobody, type Authenticator } from './http/authenticate.js'
-import { createRecogniser, createRefuser, handlingKey, routeErrorHandler, type ErrorHandling } from './http/error-handler.js'
+import { createRecogniser, createRefuser, everyErrorHandler, handlingKey, routeErrorHandler, type ErrorHandling } from './http/error-handler.js'
+import { basicChallenge, createBasic, localUsers } from './http/basic.js'
 import { registerFastifyJwt, type JwtService } from './http/fastify-jwt.js'
-import { sendForeign, sendNotFound, sendUnexpected } from './http/foreign-errors.js'
+import { sendNotFound } from './http/foreign-errors.js'
 import { ADMITTED, createEnforcer, createGuard, createGuards, type Enforcer, type Guards } from './http/guards.js'
 import { createRefusalSender } from './http/refusal.js'
+import { accountsKey, type MountedAccounts } from './http/routes/mounted.js'
 import { guardRoutes, watchOutside } from './http/routes.js'
 import { watchScopeGuards } from './http/scope-guards.js'
 import { documentRoutes } from './http/swagger.js'
 import { readSettings, type AuthPluginOptions, type Settings } from './options.js'
-import { createTokenVerifier } from './token/verify.js'
+import { buildAccounts, openAccounts, type OpenAccounts } from './account-system.js'
 import { systemClock } from './clock.js'
+import { createEvents, type AuthEventEmitter } from './events.js'
+import type { Accounts } from './flow/accounts.js'
+import { createIdentify, type Identify } from './flow/session/identify.js'
+import { createTokenVerifier } from './token/verify.js'
 
-/** The services behind the plugin: `app.bouncer`. */
-export interface Bouncer {
+/** The services behind the plugin: `app.bouncer`. Those of accounts need the option `store`, and throw `ConfigurationError` without. */
+export interface Bouncer extends Accounts {
   /** The guards, under their names; with `decorate: false` they are only here. */
   readonly guards: Guards
   /** Signs tokens with the key of `jwt.secret`; undefined where tokens come from elsewhere. */
   readonly jwt: JwtService | undefined
+  /** What happens: `events.on('user_login', listener)`. */
+  readonly events: Pick<AuthEventEmitter, 'on'>
 }
 
 async function bouncer (instance: FastifyInstance, options: AuthPluginOptions): Promise<void> {
@@ -29,8 +37,19 @@ async function bouncer (instance: FastifyInstance, options: AuthPluginOptions): 
   refuseCollisions(instance, settings)
   if (!enabled) instance.log.warn('fastify-bouncer is switched off (enabled: false): every guard lets everyone through')
 
+  const open = await openAccounts(instance, settings.accounts, settings.localIssuer)
+  const identify = createIdentify({
+    verify: createTokenVerifier({ ...settings, clock: systemClock }),
+    revocation: settings.accounts?.maxStaleness === false ? undefined : open?.revocation,
+    local: settings.localIssuer
+  })
   const authenticate = enabled
-    ? createAuthenticator({ userProperty, verify: createTokenVerifier({ issuers: settings.issuers, maxTokenLength: settings.maxTokenLength, cacheSize: settings.cacheSize, clock: systemClock }) })
+    ? createAuthenticator({
+      userProperty,
+      identify: settings.issuers.length > 0 ? identify : undefined,
+      basic: settings.basic && createBasic(settings.basic.authenticate ?? localUsers),
+      basicChallenge: settings.basic && basicChallenge(settings.basic.realm)
+    })
     : nobody
   const enforce: Enforcer = enabled ? createEnforcer(authenticate) : () => ADMITTED
   const handling = { recognise: createRecogniser(settings.jwt?.show === true), send: createRefusalSender(settings) }
@@ -56,7 +75,28 @@ async function bouncer (instance: FastifyInstance, options: AuthPluginOptions): 
   documentRoutes(instance, { routes, scopeGuards, settings })
   if (errorHandler === 'all') answerEverything(instance, handling)
   const jwt = settings.jwt === undefined ? undefined : await registerFastifyJwt(instance, settings.jwt, authenticate)
-  instance.decorate('bouncer', { guards, jwt })
+  const accounts = await services(instance, settings, { open, identify, guards, jwt })
+  instance.decorate('bouncer', accounts)
+  const { publicKeys } = settings
+  instance.decorate(accountsKey as never, (open === undefined ? null : { ...open.settings, issuer: open.issuer, accounts, publicKeys, handling: errorHandler === false ? undefined : handling }) satisfies MountedAccounts | null as never)
+}
+
+interface BuiltParts {
+  open: OpenAccounts | undefined
+  identify: Identify
+  guards: Guards
+  jwt: JwtService | undefined
+}
+
+async function services (instance: FastifyInstance, { propagateEvents }: Settings, { open, identify, guards, jwt }: BuiltParts): Promise<Bouncer> {
+  const events = createEvents({
+    propagate: propagateEvents,
+    report: (err) => { instance.log.error({ err }, `fastify-bouncer: a listener of ${err.eventName} failed`) }
+  })
+  const accounts = await buildAccounts(instance, open, { identify, jwt, events })
+  const own = { guards, jwt, events: { on: events.on }, authenticate: async (token: string) => await identify(token) }
+  // Not spread: members that refuse, for want of a store, do so when they are read.
+  return Object.defineProperties(own, Object.getOwnPropertyDescriptors(accounts)) as Bouncer
 }
 
 function refuseCollisions (instance: FastifyInstance, { userProperty, jwt }: Settings): void {
@@ -109,16 +149,8 @@ function followRequests (instance: FastifyInstance): void {
   instance.addHook('onRequestAbort', (request, done) => { runAs(identityOf(request), done) })
 }
 
-function answerEverything (instance: FastifyInstance, { recognise, send }: ErrorHandling): void {
-  instance.setErrorHandler((error, request, reply) => {
-    try {
-      const ours = recognise(error)
-      return ours === undefined ? sendForeign(error, request, reply) : send(ours, request, reply)
-    } catch (fault) {
-      // Anything can be thrown, even what throws when it is looked at.
-      return sendUnexpected(fault, request, reply)
-    }
-  })
+function answerEverything (instance: FastifyInstance, handling: ErrorHandling): void {
+  instance.setErrorHandler(everyErrorHandler(handling))
   instance.setNotFoundHandler((request, reply) => sendNotFound(request, reply))
 }
 

@@ -2,8 +2,8 @@
 // it stands before is no error any more.
 import Fastify, { type FastifyRequest } from 'fastify'
 import authPlugin, {
-  AuthError, authErrorHandler, authServerOptions, InsufficientRolesError, securityContext, TokenError, UserAlreadyExistsError, UserNotFoundError, validateOptions,
-  type AuthPluginOptions, type Bouncer, type Claims, type Guard, type Guards, type Role, type RouteAuth, type User
+  AuthError, authErrorHandler, authServerOptions, errorResponses, InsufficientRolesError, securityContext, TokenError, UserAlreadyExistsError, UserNotFoundError, validateOptions,
+  type AuthPluginOptions, type Bouncer, type Claims, type DocumentedError, type Guard, type Guards, type Role, type RouteAuth, type User
 } from 'fastify-bouncer'
 
 type Same<Left, Right> = (<T>() => T extends Left ? 1 : 2) extends (<T>() => T extends Right ? 1 : 2) ? true : false
@@ -68,6 +68,9 @@ app.requireUser('admin')
 app.get('/anonymous', { config: { auth: false } }, async () => 'in')
 app.get('/any', { config: { auth: true } }, async () => 'in')
 app.get('/all', { config: { auth: { roles: ['a'], allRoles: ['b'], groups: ['g'], allGroups: ['g'], scopes: ['s'], allScopes: ['s'], errors: [UserNotFoundError, AuthError] } } }, async () => 'in')
+const orderNotFound: DocumentedError = { errorClass: UserNotFoundError, code: 'ORDER_NOT_FOUND' }
+app.get('/coded', { config: { auth: { errors: [AuthError, { errorClass: UserNotFoundError, code: 'ORDER_NOT_FOUND' }, orderNotFound] } } }, async () => 'in')
+app.get('/written', { schema: { response: errorResponses(AuthError, orderNotFound, { errorClass: UserNotFoundError, code: 'A' }) } }, async () => 'in')
 app.get('/optional', { config: { auth: { optional: true } } }, async () => 'in')
 const frozen = { auth: { roles: ['a'] } } as const
 app.get('/frozen', { config: frozen }, async () => 'in')
@@ -79,6 +82,12 @@ const noList: RouteAuth = { roles: 'admin' }
 const noFlag: RouteAuth = { optional: 'yes' }
 // @ts-expect-error error classes of this package
 const foreignErrors: RouteAuth = { errors: [Error] }
+// @ts-expect-error error classes of this package
+errorResponses({ errorClass: Error, code: 'A' })
+// @ts-expect-error a class, and the code that it has here
+errorResponses({ errorClass: UserNotFoundError })
+// @ts-expect-error nothing else
+errorResponses({ errorClass: UserNotFoundError, code: 'A', status: 404 })
 // Fastify infers a type for `config`, so that unknown keys pass here; they are
 // refused when the route is declared. Values of known keys are checked.
 // @ts-expect-error names are strings

@@ -124,6 +124,11 @@ export abstract class AuthError<Options extends object = object> extends Error {
   }
 }
 
+/** Gives an error one more header, or another value of one. */
+export function setHeader (error: AuthError, name: string, value: string): void {
+  define(error, 'ownHeaders', { ...(error as { ownHeaders?: Record<string, string> }).ownHeaders, [name]: value }, false)
+}
+
 function define (error: object, name: string, value: unknown, enumerable: boolean): void {
   Object.defineProperty(error, name, { value, enumerable, writable: true, configurable: true })
 }

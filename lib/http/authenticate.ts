@@ -1,16 +1,12 @@
 import type { FastifyRequest } from 'fastify'
 import type { Identity, User } from '../context.js'
-import { withoutStack } from '../errors/auth-error.js'
-import { MissingTokenError } from '../errors/authentication.js'
+import { setHeader, withoutStack } from '../errors/auth-error.js'
+import { AuthenticationError, MissingTokenError } from '../errors/authentication.js'
 import { isThenable } from '../promise.js'
-import type { Issuer, TokenVerifier, VerifiedToken } from '../token/verify.js'
-import { userFromClaims, type RoleResolver } from '../token/principal.js'
+import type { Identify } from '../flow/session/identify.js'
+import { isBasic } from './basic.js'
 import { bearerToken } from './bearer.js'
-
-/** An issuer, and how its tokens name roles. */
-export interface TrustedIssuer extends Issuer {
-  readonly roles: RoleResolver | undefined
-}
+import { authorizationHeader, presented } from './credentials.js'
 
 /** What is known of one request; kept under a symbol, since `request.user` is open to everyone. */
 export interface RequestIdentity extends Identity {
@@ -44,16 +40,29 @@ export function identityOf (request: FastifyRequest): RequestIdentity {
 export type Authenticator = (request: FastifyRequest) => RequestIdentity | Promise<RequestIdentity>
 
 export interface AuthenticatorOptions {
-  verify: TokenVerifier<TrustedIssuer>
+  /** Reads bearer tokens; undefined where none are taken. */
+  identify: Identify | undefined
+  /** Reads Basic credentials; undefined where none are taken. */
+  basic: ((request: FastifyRequest) => Promise<User>) | undefined
+  /** The Basic challenge; undefined where Basic is not offered. */
+  basicChallenge: string | undefined
   /** Name of the request property that shows the user. */
   userProperty: string
 }
 
-/** The authenticator of bearer tokens. */
-export function createAuthenticator ({ verify, userProperty }: AuthenticatorOptions): Authenticator {
+/** The authenticator of an application. */
+export function createAuthenticator ({ identify, basic, basicChallenge, userProperty }: AuthenticatorOptions): Authenticator {
+  const offering = basicChallenge === undefined ? undefined : offer(basicChallenge, identify !== undefined)
+
+  function refuse (identity: RequestIdentity, refusal: unknown): RequestIdentity {
+    offering?.(refusal)
+    identity.refusal = refusal
+    return identity
+  }
+
   function findUser (request: FastifyRequest): User | PromiseLike<User> {
-    const verified = withoutStack(() => verify(bearerToken(request)))
-    return isThenable(verified) ? verified.then(userOf) : userOf(verified)
+    if (basic !== undefined && isBasic(request)) return basic(request)
+    return withoutStack(() => identify === undefined ? nothingTaken(request) : identify(bearerToken(request)))
   }
 
   function settle (request: FastifyRequest, identity: RequestIdentity, user: User): RequestIdentity {
@@ -85,17 +94,8 @@ export function createAuthenticator ({ verify, userProperty }: AuthenticatorOpti
   }
 }
 
-// Roles that a function finds may change while a token lives, and are asked for
-// each time. Claims do not.
-function userOf (verified: VerifiedToken<TrustedIssuer>): User | Promise<User> {
-  const { issuer, claims } = verified
-  if (issuer.roles !== undefined) return userFromClaims(claims, issuer.roles)
-  verified.user ??= userFromClaims(claims)
-  return verified.user
-}
-
 /** The authenticator while authentication is switched off: nobody is signed in. */
-export const nobody: Authenticator = (request) => refuse(identityOf(request), withoutStack(() => new MissingTokenError()))
+export const nobody: Authenticator = (request) => Object.assign(identityOf(request), { refusal: withoutStack(() => new MissingTokenError()) })
 
 /** The user of a request. Throws, or rejects with, what stood in the way. */
 export async function authenticated (authenticate: Authenticator, request: FastifyRequest): Promise<User> {
@@ -104,7 +104,16 @@ export async function authenticated (authenticate: Authenticator, request: Fasti
   return user
 }
 
-function refuse (identity: RequestIdentity, refusal: unknown): RequestIdentity {
-  identity.refusal = refusal
-  return identity
+/** Tells, with each 401, that Basic is taken too, or that nothing else is. */
+function offer (challenge: string, besideBearer: boolean): (refusal: unknown) => void {
+  return (refusal) => {
+    if (!(refusal instanceof AuthenticationError)) return
+    setHeader(refusal, 'www-authenticate', besideBearer ? `${refusal.headers['www-authenticate']}, ${challenge}` : challenge)
+  }
+}
+
+/** Of another scheme nothing is taken; a header that cannot be read is told as such all the same. */
+function nothingTaken (request: FastifyRequest): never {
+  presented(authorizationHeader(request))
+  throw new MissingTokenError()
 }

@@ -4,6 +4,7 @@ import fastJson from 'fast-json-stringify'
 import { errorClasses } from '../errors.js'
 import { snakeCase, type AuthError, type AuthErrorClass } from '../errors/auth-error.js'
 import { ONBOARDING_SESSION_REASONS } from '../errors/onboarding.js'
+import { RequestInvalidError } from '../errors/request.js'
 
 /** `json` is the body of this package, `problem` the form of RFC 9457. */
 export type BodyForm = 'json' | 'problem'
@@ -25,12 +26,18 @@ const PUBLIC_FIELDS: Record<string, TSchema> = {
   reason: Type.Union(ONBOARDING_SESSION_REASONS.map((reason) => Type.Literal(reason)))
 }
 
+const INVALID_FIELDS = Type.Array(Type.Object({ path: Type.String(), message: Type.String() }), {
+  description: 'What the schema asks, and where in the schema; absent when the request cannot be read at all'
+})
+
 /** The schemas of the public fields of a class, by their names in a body. */
 export function publicProperties (errorClass: AuthErrorClass): TProperties {
-  return Object.fromEntries(errorClass.publicFields.map((field) => {
-    const name = snakeCase(field)
-    return [name, Type.Optional(isOurs(errorClass, field) ? PUBLIC_FIELDS[name] as TSchema : Type.Unknown())]
-  }))
+  return Object.fromEntries(errorClass.publicFields.map((field) => [snakeCase(field), Type.Optional(fieldSchema(errorClass, field))]))
+}
+
+function fieldSchema (errorClass: AuthErrorClass, field: string): TSchema {
+  if (errorClass === RequestInvalidError) return INVALID_FIELDS
+  return isOurs(errorClass, field) ? PUBLIC_FIELDS[snakeCase(field)] as TSchema : Type.Unknown()
 }
 
 // An application's class may give one of our names to a field of another kind.

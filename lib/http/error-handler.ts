@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { AuthError } from '../errors/auth-error.js'
 import { fromLibrary } from '../token/library-errors.js'
-import { sendUnexpected, statusOf } from './foreign-errors.js'
+import { sendForeign, sendUnexpected, statusOf } from './foreign-errors.js'
 import type { Refuser } from './guards.js'
 import { createRefusalSender, type RefusalSender } from './refusal.js'
 import { isKnown } from './routes.js'
@@ -49,6 +49,19 @@ export function routeErrorHandler (own: RouteOptions['errorHandler'], { recognis
     if (own !== undefined) return own.call(this, error, request, reply)
     if ((error as unknown) instanceof Error) throw error
     return request.server.errorHandler(error, request, reply)
+  }
+}
+
+/** Answers every error in this package's body: ours as documented, all others by their status. */
+export function everyErrorHandler ({ recognise, send }: ErrorHandling): (error: unknown, request: FastifyRequest, reply: FastifyReply) => FastifyReply {
+  return (error, request, reply) => {
+    try {
+      const ours = recognise(error)
+      return ours === undefined ? sendForeign(error, request, reply) : send(ours, request, reply)
+    } catch (fault) {
+      // Anything can be thrown, even what throws when it is looked at.
+      return sendUnexpected(fault, request, reply)
+    }
   }
 }
 

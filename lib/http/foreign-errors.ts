@@ -1,20 +1,15 @@
 import { STATUS_CODES } from 'node:http'
 import type { FastifyReply, FastifyRequest, FastifySchemaValidationError } from 'fastify'
+import { PayloadTooLargeError, RequestInvalidError, UnsupportedMediaTypeError, type InvalidField } from '../errors/request.js'
 import { bodyOf, MEDIA_TYPES, type BodyContent } from './error-body.js'
 import { bodyForm } from './negotiate.js'
 import { appendVary, report } from './refusal.js'
 
-/** One failed rule of a schema: where in the schema, and what it asks. Nothing of the client's. */
-export interface InvalidField {
-  path: string
-  message: string
-}
-
 const CODES: Record<number, string> = {
   404: 'NOT_FOUND',
   405: 'METHOD_NOT_ALLOWED',
-  413: 'PAYLOAD_TOO_LARGE',
-  415: 'UNSUPPORTED_MEDIA_TYPE',
+  413: PayloadTooLargeError.code,
+  415: UnsupportedMediaTypeError.code,
   431: 'HEADERS_TOO_LARGE',
   500: 'INTERNAL_ERROR'
 }
@@ -63,7 +58,7 @@ export function foreignContent (statusCode: number, error?: unknown): BodyConten
 }
 
 /** A request that cannot be read at all. */
-export const INVALID: BodyContent = { detail: 'The request is invalid.', extra: { code: 'REQUEST_INVALID' } }
+export const INVALID: BodyContent = { detail: RequestInvalidError.detail, extra: { code: RequestInvalidError.code } }
 
 function invalid (errors: InvalidField[]): BodyContent {
   return { detail: INVALID.detail, extra: { ...INVALID.extra, errors } }

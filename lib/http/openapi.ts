@@ -5,7 +5,7 @@ import { documentSchema, responsesOf, schemaName, type Json, type Refusal } from
 
 /** What a document says of one operation. */
 export interface OperationDocs {
-  /** What its guards can refuse with, each class once. */
+  /** What its guards can refuse with. */
   refusals: readonly Refusal[]
   /** What the application lists in its schema with `errorResponses()`. */
   written: readonly Refusal[]
@@ -34,14 +34,14 @@ interface Operation extends Json {
 type PathItem = Record<string, Operation | undefined> & { additionalOperations?: Record<string, Operation> }
 
 /** Completes a document of `@fastify/swagger` in place: security, responses, schemas. */
-export function completeDocument (document: Json, find: DocsFinder): void {
+export function completeDocument (document: Json, schemes: readonly Scheme[], find: DocsFinder): void {
   const found = takeMarks(document, find)
   // Swagger 2.0 has neither several media types nor alternatives in a schema.
   if (document.openapi === undefined) return
-  const scheme = lazily(() => bearerScheme(document))
+  const names = lazily(() => schemes.map((scheme) => schemeName(document, scheme)))
   const reference = schemaReferences(document)
   for (const [operation, docs] of found) {
-    secure(operation, docs, document, scheme)
+    secure(operation, docs, names)
     respond(operation, docs, reference)
   }
 }
@@ -61,13 +61,15 @@ function takeMarks (document: Json, find: DocsFinder): Array<[Operation, Operati
   return found
 }
 
-function secure (operation: Operation, { access }: OperationDocs, document: Json, scheme: () => string): void {
+function secure (operation: Operation, { access }: OperationDocs, schemes: () => string[]): void {
   if (operation.security !== undefined || access === undefined) return
   if (access === 'anonymous') {
-    if (document.security !== undefined) operation.security = []
+    // Also where the whole document has none: linters ask that it be said.
+    operation.security = []
     return
   }
-  operation.security = access === 'user' ? [{ [scheme()]: [] }] : [{ [scheme()]: [] }, {}]
+  const alternatives = schemes().map((scheme) => ({ [scheme]: [] }))
+  operation.security = access === 'user' ? alternatives : [...alternatives, {}]
   // The scheme says it; as a parameter it would be declared twice.
   const parameters = operation.parameters?.filter((parameter) => parameter.in !== 'header' || parameter.name?.toLowerCase() !== 'authorization')
   if (parameters?.length === 0) delete operation.parameters
@@ -84,15 +86,24 @@ function respond (operation: Operation, { refusals, written }: OperationDocs, re
   }
 }
 
-/** The name of the document's bearer scheme, which is added when there is none. */
-function bearerScheme (document: Json): string {
+/** A scheme that credentials can come by. */
+export type Scheme = 'bearer' | 'basic'
+
+const SCHEMES = {
+  bearer: { ours: 'bearerAuth', other: 'fastifyBouncerBearer', object: authSecuritySchemes.bearerAuth },
+  basic: { ours: 'basicAuth', other: 'fastifyBouncerBasic', object: { type: 'http', scheme: 'basic' } }
+} as const
+
+/** The name of a scheme in the document, which is added when it has none. */
+function schemeName (document: Json, wanted: Scheme): string {
+  const { ours, other, object } = SCHEMES[wanted]
   const components = (document.components ??= {}) as Json
   const schemes = { ...components.securitySchemes as Record<string, { type?: string, scheme?: string }> }
-  const declared = Object.keys(schemes).find((name) => schemes[name]?.type === 'http' && schemes[name]?.scheme?.toLowerCase() === 'bearer')
+  const declared = Object.keys(schemes).find((name) => schemes[name]?.type === 'http' && schemes[name]?.scheme?.toLowerCase() === wanted)
   if (declared !== undefined) return declared
-  const name = 'bearerAuth' in schemes ? 'fastifyBouncerBearer' : 'bearerAuth'
+  const name = ours in schemes ? other : ours
   // A new object: the old one is the application's, shared by all its documents.
-  components.securitySchemes = { ...schemes, [name]: { ...authSecuritySchemes.bearerAuth } }
+  components.securitySchemes = { ...schemes, [name]: { ...object } }
   return name
 }
 
@@ -100,16 +111,18 @@ type SchemaReference = (refusal: Refusal, form: BodyForm) => Json
 
 /** References to schemas, each put among the components when it is first asked for. */
 function schemaReferences (document: Json): SchemaReference {
-  const names = { json: new Map<AuthErrorClass, string>(), problem: new Map<AuthErrorClass, string>() }
+  const names = new Map<AuthErrorClass, Map<string, string>>()
   return (refusal, form) => {
     const components = (document.components ??= {}) as Json
     const schemas = (components.schemas ??= {}) as Json
-    let name = names[form].get(refusal.errorClass)
+    const key = `${form} ${refusal.code}`
+    const known = names.get(refusal.errorClass) ?? new Map<string, string>()
+    let name = known.get(key)
     if (name === undefined) {
       const schema = documentSchema(refusal, form)
       name = schemaName(refusal, form)
       while (name in schemas && !isDeepStrictEqual(schemas[name], schema)) name = `Auth${name}`
-      names[form].set(refusal.errorClass, name)
+      names.set(refusal.errorClass, known.set(key, name))
       schemas[name] = schema
     }
     return { $ref: `#/components/schemas/${name}` }

@@ -2,31 +2,35 @@ import { STATUS_CODES } from 'node:http'
 import { Type, type TProperties, type TSchema } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import type { FastifySchema } from 'fastify'
-import type { AuthError, AuthErrorClass } from '../errors/auth-error.js'
+import {
+  AuthError, EventError, InsufficientScopeError, InvalidPasswordError, OAuthAccountAlreadyLinkedError, OnboardingStepError, RateLimitError,
+  StepUpRequiredError, TokenInvalidError, type AuthErrorClass
+} from '../errors.js'
+import { RequestInvalidError } from '../errors/request.js'
+import { readDocumentedErrors, type CodedClass, type DocumentedError } from './documented-error.js'
 import { bodyOf, bodySchema, type BodyForm } from './error-body.js'
 
 /** Part of an OpenAPI document. */
 export type Json = { [key: string]: unknown }
 
 /** One kind of refusal that an operation can answer with. */
-export interface Refusal {
-  errorClass: AuthErrorClass
+export interface Refusal extends CodedClass {
   /** What an application adds to `extra` for this class. */
-  exposed: TProperties | undefined
+  readonly exposed: TProperties | undefined
 }
 
 /** Constructor arguments for the examples of classes that are nothing without them. */
-const EXAMPLES: Record<string, object> = {
-  TokenInvalidError: { reason: 'signature' },
-  InsufficientScopeError: { requiredScopes: ['reports:read'] },
-  RateLimitError: { retryAfter: 30 },
-  StepUpRequiredError: { maxAge: 300 },
-  InvalidPasswordError: { errors: ['Password must be at least 8 characters'] },
-  PasswordPolicyError: { errors: ['Password must be at least 8 characters'] },
-  OnboardingStepError: { stepName: 'profile', errors: ['Enter a display name'] },
-  OAuthAccountAlreadyLinkedError: { provider: '', accountId: '', existingUserId: '' },
-  EventError: { eventName: '', handlerName: '', original: undefined }
-}
+const EXAMPLES = new Map<unknown, object>([
+  [TokenInvalidError, { reason: 'signature' }],
+  [InsufficientScopeError, { requiredScopes: ['reports:read'] }],
+  [RateLimitError, { retryAfter: 30 }],
+  [StepUpRequiredError, { maxAge: 300 }],
+  [InvalidPasswordError, { errors: ['Password must be at least 8 characters'] }],
+  [OnboardingStepError, { stepName: 'profile', errors: ['Enter a display name'] }],
+  [OAuthAccountAlreadyLinkedError, { provider: '', accountId: '', existingUserId: '' }],
+  [EventError, { eventName: '', handlerName: '', original: undefined }],
+  [RequestInvalidError, { errors: [{ path: 'body', message: 'must have required property \'password\'' }] }]
+])
 
 const HEADER_DESCRIPTIONS: Record<string, string> = {
   'cache-control': 'Refusals are never stored',
@@ -48,39 +52,42 @@ export function exampleOf (errorClass: AuthErrorClass): AuthError {
 
 /** What the class, or the nearest one above it, is given. */
 function exampleArguments (errorClass: AuthErrorClass): object {
-  for (let ancestor = errorClass; ancestor.name !== 'AuthError'; ancestor = Object.getPrototypeOf(ancestor)) {
-    const known = EXAMPLES[ancestor.name]
+  for (let ancestor: unknown = errorClass; ancestor !== AuthError; ancestor = Object.getPrototypeOf(ancestor)) {
+    const known = EXAMPLES.get(ancestor)
     if (known !== undefined) return known
   }
   return {}
 }
 
 /** Marks a schema made by {@link errorResponses}, for the document to say exactly what it stands for. */
-const classesKey = Symbol('fastify-bouncer.classes')
+const errorsKey = Symbol('fastify-bouncer.errors')
 
-/** The classes that a route's schema lists with {@link errorResponses}. */
-export function classesOf (schema: FastifySchema | undefined): AuthErrorClass[] {
-  const responses = Object.values((schema?.response ?? {}) as Record<string, { [classesKey]?: AuthErrorClass[] }>)
-  return responses.flatMap((response) => response?.[classesKey] ?? [])
+/** What a route's schema lists with {@link errorResponses}. */
+export function errorsOf (schema: FastifySchema | undefined): CodedClass[] {
+  const responses = Object.values((schema?.response ?? {}) as Record<string, { [errorsKey]?: CodedClass[] }>)
+  return responses.flatMap((response) => response?.[errorsKey] ?? [])
 }
 
 /**
  * `schema.response` for the errors of a handler, one entry per status:
- * `schema: { response: errorResponses(UserNotFoundError) }`.
+ * `schema: { response: errorResponses(UserNotFoundError) }`. A class that the
+ * endpoint gives a code of its own is written `{ errorClass, code }`. Throws
+ * {@link ConfigurationError} for anything else.
  *
  * The document says exactly what the classes are. At run time our errors come
  * out as documented, and whatever else has the same status as it would have
  * without: a stricter schema would turn it into a 500.
  */
-export function errorResponses (...classes: AuthErrorClass[]): Record<number, TSchema> {
-  return Object.fromEntries(Object.entries(byStatus(classes, (errorClass) => errorClass.statusCode)).map(([status, group]) => [status, Type.Union([
+export function errorResponses (...errors: DocumentedError[]): Record<number, TSchema> {
+  const read = readDocumentedErrors(errors, 'errorResponses()')
+  return Object.fromEntries(Object.entries(byStatus(read)).map(([status, group]) => [status, Type.Union([
     having('status_code', 'detail', 'extra'),
     having('statusCode', 'code', 'error', 'message'),
     having('statusCode', 'error', 'message'),
     Type.Unknown()
   ], {
-    description: describe(Number(status), group.map((errorClass) => errorClass.code)),
-    [classesKey]: group
+    description: describe(Number(status), group),
+    [errorsKey]: group
   })]))
 }
 
@@ -92,11 +99,8 @@ function having (...names: string[]): TSchema {
 
 /** The OpenAPI responses, by status, of an operation that can refuse so. `schemaRef` names the schema of a body. */
 export function responsesOf (refusals: readonly Refusal[], schemaRef: (refusal: Refusal, form: BodyForm) => Json): Record<string, Json> {
-  // Each code once: a body that fitted two alternatives would be valid for neither.
-  const distinct = refusals.filter(({ errorClass: { statusCode, code } }, index) =>
-    index === refusals.findIndex(({ errorClass }) => errorClass.statusCode === statusCode && errorClass.code === code))
-  return Object.fromEntries(Object.entries(byStatus(distinct, ({ errorClass }) => errorClass.statusCode)).map(([status, group]) => [status, {
-    description: describe(Number(status), group.map(({ errorClass }) => errorClass.code)),
+  return Object.fromEntries(Object.entries(byStatus(distinct(refusals))).map(([status, group]) => [status, {
+    description: describe(Number(status), group),
     headers: headersOf(group),
     content: {
       'application/json': mediaOf(group, 'json', schemaRef),
@@ -105,9 +109,16 @@ export function responsesOf (refusals: readonly Refusal[], schemaRef: (refusal: 
   }]))
 }
 
-/** The schema of a class's bodies, as OpenAPI writes it. */
-export function documentSchema ({ errorClass, exposed }: Refusal, form: BodyForm): Json {
-  return asOpenApi(JSON.parse(JSON.stringify(bodySchema(errorClass, form, exposed)))) as Json
+// Each code once, but where classes that share it at an endpoint show different
+// things to clients.
+function distinct (refusals: readonly Refusal[]): Refusal[] {
+  return refusals.filter(({ errorClass: { statusCode }, code, exposed }, index) =>
+    index === refusals.findIndex((other) => other.errorClass.statusCode === statusCode && other.code === code && other.exposed === exposed))
+}
+
+/** The schema of the bodies of a refusal, as OpenAPI writes it. */
+export function documentSchema ({ errorClass, code, exposed }: Refusal, form: BodyForm): Json {
+  return asOpenApi(JSON.parse(JSON.stringify(bodySchema(errorClass, form, exposed, Type.Literal(code))))) as Json
 }
 
 function mediaOf (group: readonly Refusal[], form: BodyForm, schemaRef: (refusal: Refusal, form: BodyForm) => Json): Json {
@@ -115,9 +126,9 @@ function mediaOf (group: readonly Refusal[], form: BodyForm, schemaRef: (refusal
   return {
     // Not oneOf: linters look for what tells alternatives apart at the top only.
     schema: schemas.length === 1 ? schemas[0] : { anyOf: schemas },
-    examples: Object.fromEntries(group.map(({ errorClass, exposed }) => {
-      const { code, detail, extra, statusCode } = exampleOf(errorClass)
-      return [code, { value: bodyOf(statusCode, { detail, extra: { ...examplesOf(exposed), ...extra } }, form) }]
+    examples: Object.fromEntries(group.map(({ errorClass, code, exposed }) => {
+      const { detail, extra, statusCode } = exampleOf(errorClass)
+      return [code, { value: bodyOf(statusCode, { detail, extra: { ...examplesOf(exposed), ...extra, code } }, form) }]
     }))
   }
 }
@@ -147,13 +158,13 @@ function headersOf (group: readonly Refusal[]): Json {
   }
 }
 
-function describe (status: number, codes: readonly string[]): string {
-  return `${STATUS_CODES[status] ?? 'Error'}: ${codes.join(', ')}`
+function describe (status: number, group: readonly CodedClass[]): string {
+  return `${STATUS_CODES[status] ?? 'Error'}: ${[...new Set(group.map(({ code }) => code))].join(', ')}`
 }
 
-function byStatus<Item> (items: readonly Item[], statusOf: (item: Item) => number): Record<string, Item[]> {
+function byStatus<Item extends CodedClass> (items: readonly Item[]): Record<string, Item[]> {
   const groups: Record<string, Item[]> = {}
-  for (const item of new Set(items)) (groups[statusOf(item)] ??= []).push(item)
+  for (const item of items) (groups[item.errorClass.statusCode] ??= []).push(item)
   return groups
 }
 
@@ -174,9 +185,14 @@ function asOpenApi (value: unknown): unknown {
   }))
 }
 
-/** Name of a class's schema among the components of a document. */
-export function schemaName ({ errorClass: { name, code } }: Refusal, form: BodyForm): string {
+/** Name of a refusal's schema among the components of a document: that of its class, or of the code an endpoint gives it. */
+export function schemaName ({ errorClass, code }: Refusal, form: BodyForm): string {
+  if (code !== errorClass.code) return `${pascalCase(code)}${form === 'json' ? '' : 'Problem'}`
   // An application's class may have no name, or one that OpenAPI does not take.
-  const plain = /^\w+$/.test(name) ? name : code
+  const plain = /^\w+$/.test(errorClass.name) ? errorClass.name : code
   return form === 'json' ? plain : `${plain.replace(/Error$/, '')}Problem`
+}
+
+function pascalCase (code: string): string {
+  return code.toLowerCase().replace(/(^|_+)([a-z0-9]|$)/g, (_match, _underscores, letter: string) => letter.toUpperCase())
 }

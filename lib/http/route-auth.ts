@@ -1,7 +1,7 @@
 import type { Group, Role, Scope } from '../context.js'
-import { AuthError, type AuthErrorClass } from '../errors/auth-error.js'
 import { ConfigurationError } from '../errors/operation.js'
 import { own } from '../token/claims.js'
+import { readDocumentedErrors, type CodedClass, type DocumentedError } from './documented-error.js'
 import { combine, namesPolicy, optionalPolicy, userPolicy, type Policy } from './policy.js'
 
 /**
@@ -23,15 +23,15 @@ export type RouteAuth = boolean | {
   allScopes?: readonly Scope[]
   /** Let strangers through, and refuse bad tokens all the same. */
   optional?: boolean
-  /** What the handler itself throws, for the OpenAPI document. */
-  errors?: readonly AuthErrorClass[]
+  /** What the handler itself throws, for the OpenAPI document: classes, or `{ errorClass, code }` where it gives one a code of its own. */
+  errors?: readonly DocumentedError[]
 }
 
 /** What a route says of itself in `config.auth`. */
 export type Declaration =
   | { readonly kind: 'silent' }
   | { readonly kind: 'anonymous' }
-  | { readonly kind: 'asking', readonly policy: Policy, readonly errors: readonly AuthErrorClass[] }
+  | { readonly kind: 'asking', readonly policy: Policy, readonly errors: readonly CodedClass[] }
 
 const LISTS = {
   roles: ['role', false],
@@ -68,7 +68,7 @@ export function readDeclaration (config: object | undefined): Declaration {
     if (!KEYS.has(key)) throw refuse(`config.auth.${key}`, `is not known; known are ${[...KEYS].join(', ')}`)
     if (asked[key] === undefined) throw refuse(`config.auth.${key}`, 'is undefined; leave it out or give it a value')
   }
-  return { kind: 'asking', policy: readPolicy(asked), errors: readErrors(own(asked, 'errors')) }
+  return { kind: 'asking', policy: readPolicy(asked), errors: Object.hasOwn(asked, 'errors') ? readDocumentedErrors(asked.errors, 'config.auth.errors') : [] }
 }
 
 function readPolicy (asked: Record<string, unknown>): Policy {
@@ -83,17 +83,6 @@ function readPolicy (asked: Record<string, unknown>): Policy {
   if (!optional) return combine([userPolicy, ...policies])
   if (policies.length > 0) throw refuse('config.auth.optional', 'lets strangers through while other keys ask for a user; keep one of them')
   return optionalPolicy
-}
-
-function readErrors (errors: unknown = []): readonly AuthErrorClass[] {
-  if (!Array.isArray(errors) || !errors.every(isErrorClass)) {
-    throw refuse('config.auth.errors', 'must be a list of error classes of this package')
-  }
-  return errors
-}
-
-function isErrorClass (value: unknown): value is AuthErrorClass {
-  return typeof value === 'function' && (value === AuthError || value.prototype instanceof AuthError)
 }
 
 function refuse (option: string, problem: string): ConfigurationError {

@@ -1,7 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
-import { AuthError, type AuthErrorClass } from '../errors/auth-error.js'
+import { AuthError } from '../errors/auth-error.js'
 import { ConfigurationError } from '../errors/operation.js'
 import { identityOf } from './authenticate.js'
+import type { CodedClass } from './documented-error.js'
 import { ADMITTED, createGuard, policyOf, type Enforcer, type Guard, type Refuser } from './guards.js'
 import { combine, userPolicy, type Policy } from './policy.js'
 import { looksDeclared, readDeclaration } from './route-auth.js'
@@ -18,7 +19,7 @@ export interface KnownRoute {
   /** From `config.auth`, `protect`, and guards among the route's own hooks. */
   policies: readonly Policy[]
   /** From `config.auth.errors`. */
-  readonly errors: readonly AuthErrorClass[]
+  readonly errors: readonly CodedClass[]
   readonly mark: RouteMark
 }
 

@@ -2,12 +2,14 @@ import { randomUUID } from 'node:crypto'
 import { createRequire } from 'node:module'
 import type { FastifyInstance } from 'fastify'
 import type { AuthErrorClass } from '../errors/auth-error.js'
-import { InvalidAuthorizationError, MissingTokenError, TokenExpiredError, TokenInvalidError } from '../errors/authentication.js'
+import { AccountUnavailableError, AuthenticationError, InvalidAuthorizationError, InvalidCredentialsError, MissingTokenError, TokenExpiredError, TokenInvalidError, TokenRevokedError } from '../errors/authentication.js'
+import { RateLimitError } from '../errors/account.js'
 import { AuthUnavailableError } from '../errors/operation.js'
-import { completeDocument, operationKey, type OperationDocs } from './openapi.js'
+import { withOwnCode, type CodedClass } from './documented-error.js'
+import { completeDocument, operationKey, type OperationDocs, type Scheme } from './openapi.js'
 import { combine } from './policy.js'
 import type { Exposure } from './refusal.js'
-import { classesOf, type Json, type Refusal } from './response-docs.js'
+import { errorsOf, type Json, type Refusal } from './response-docs.js'
 import type { KnownRoute } from './routes.js'
 import type { ScopeGuards } from './scope-guards.js'
 
@@ -19,6 +21,12 @@ export interface DocumentationOptions {
     expose: Record<string, Exposure>
     /** Whether authentication depends on something that may be down. */
     mayBeUnavailable: boolean
+    /** Whether tokens can die before they expire. */
+    revocable: boolean
+    /** Whether bearer tokens are taken. */
+    issuers: readonly unknown[]
+    /** HTTP Basic, and whether an application's own check stands behind it. */
+    basic: { authenticate: unknown } | undefined
   }
 }
 
@@ -32,6 +40,7 @@ type Swagger = (options?: { yaml?: boolean }) => unknown
  */
 export function documentRoutes (instance: FastifyInstance, { routes, scopeGuards, settings }: DocumentationOptions): void {
   const docsOf = documentation(scopeGuards, settings)
+  const schemes: Scheme[] = [...settings.issuers.length > 0 ? ['bearer' as const] : [], ...settings.basic === undefined ? [] : ['basic' as const]]
   const completed = new WeakSet<object>()
 
   // Not as late as onReady: a hook of the application's may ask for the document there.
@@ -39,39 +48,47 @@ export function documentRoutes (instance: FastifyInstance, { routes, scopeGuards
     for (const owner of swaggerOwners(this)) {
       if (completed.has(owner)) continue
       completed.add(owner)
-      owner.swagger = completing(owner.swagger, routes, docsOf)
+      owner.swagger = completing(owner.swagger, routes, docsOf, schemes)
     }
   })
 }
 
 /** Tells what the document says of a route. */
-function documentation (scopeGuards: ScopeGuards, { errorHandler, expose, mayBeUnavailable }: DocumentationOptions['settings']): (route: KnownRoute) => OperationDocs {
-  const refusalOf = (errorClass: AuthErrorClass): Refusal => ({
+function documentation (scopeGuards: ScopeGuards, { errorHandler, expose, mayBeUnavailable, revocable, issuers, basic }: DocumentationOptions['settings']): (route: KnownRoute) => OperationDocs {
+  const refusalOf = ({ errorClass, code }: CodedClass): Refusal => ({
     errorClass,
+    code,
     exposed: Object.hasOwn(expose, errorClass.name) ? expose[errorClass.name]?.schema.properties : undefined
   })
 
   return (route) => {
     const guards = scopeGuards(route.instance)
-    const written = classesOf(route.options.schema).map(refusalOf)
+    const written = errorsOf(route.options.schema).map(refusalOf)
     const policies = [...guards, ...route.policies]
-    if (policies.length === 0) return { access: route.anonymous ? 'anonymous' : undefined, refusals: [], written }
+    if (policies.length === 0) return { access: route.anonymous ? openAccess(written) : undefined, refusals: [], written }
     const { optional, refusals } = combine(policies)
     const classes: AuthErrorClass[] = [
       InvalidAuthorizationError,
       ...(optional ? [] : [MissingTokenError]),
-      TokenExpiredError,
-      TokenInvalidError,
+      ...(issuers.length > 0 ? [TokenExpiredError, TokenInvalidError] : []),
+      ...(basic === undefined ? [] : [InvalidCredentialsError]),
+      // Only the account system counts attempts.
+      ...(basic !== undefined && basic.authenticate === undefined ? [RateLimitError] : []),
+      ...(revocable ? [TokenRevokedError, AccountUnavailableError, AuthenticationError] : []),
       ...refusals,
-      ...(mayBeUnavailable ? [AuthUnavailableError] : []),
-      ...route.errors
+      ...(mayBeUnavailable ? [AuthUnavailableError] : [])
     ]
     return {
       access: optional ? 'optional' : 'user',
-      refusals: errorHandler === false ? [] : [...new Set(classes)].map(refusalOf),
+      refusals: errorHandler === false ? [] : [...classes.map(withOwnCode), ...route.errors].map(refusalOf),
       written
     }
   }
+}
+
+/** A route without a guard that can still miss a token reads one itself: clients have to know that they may send it. */
+function openAccess (written: readonly Refusal[]): 'anonymous' | 'optional' {
+  return written.some(({ errorClass }) => errorClass === MissingTokenError) ? 'optional' : 'anonymous'
 }
 
 /** The instances, from this one outwards, that `@fastify/swagger` was registered in. */
@@ -83,7 +100,7 @@ function swaggerOwners (instance: FastifyInstance): Array<{ swagger: Swagger }> 
   return owners
 }
 
-function completing (swagger: Swagger, routes: readonly KnownRoute[], docsOf: (route: KnownRoute) => OperationDocs): Swagger {
+function completing (swagger: Swagger, routes: readonly KnownRoute[], docsOf: (route: KnownRoute) => OperationDocs, schemes: readonly Scheme[]): Swagger {
   let document: Json | undefined
   let text: string | undefined
   return (options) => {
@@ -94,7 +111,7 @@ function completing (swagger: Swagger, routes: readonly KnownRoute[], docsOf: (r
       if (made.marks.size === 0) return swagger(options)
       const byAddress = new Map(routes.flatMap((route) => addresses(route).map((address) => [address, route])))
       document = made.document as Json
-      completeDocument(document, (mark, address) => docs.get(made.marks.get(mark) ?? byAddress.get(address) as KnownRoute))
+      completeDocument(document, schemes, (mark, address) => docs.get(made.marks.get(mark) ?? byAddress.get(address) as KnownRoute))
     }
     if (options?.yaml !== true) return document
     return (text ??= yaml(document))

@@ -1,9 +1,12 @@
 import { createServer } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
-import type { FastifyInstance, InjectOptions } from 'fastify'
+import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
 import t from 'tap'
-import authPlugin, { ConfigurationError, validateOptions } from '../../index.js'
+import authPlugin, { ConfigurationError, memoryStore, validateOptions, type AuthPluginOptions } from '../../index.js'
+import { accounts, clock, mailed, password, type AccountsApp } from '../accounts.js'
+import { watched } from '../watched-store.js'
+import { contract } from './contract.js'
 import { bearer, build, forge, claims, issuer, audience, now, options, refused, server } from '../build.js'
 
 // Every class whose operation there is, provoked by that operation.
@@ -73,6 +76,298 @@ t.test('ConfigurationError (CONFIGURATION_ERROR): options that cannot be meant',
   await t.rejects(async () => { await app.register(authPlugin, empty) }, { name: 'ConfigurationError', code: 'CONFIGURATION_ERROR', statusCode: 500, option: 'issuer' })
   t.throws(() => validateOptions({ issuer, audience }), ConfigurationError)
   t.throws(() => validateOptions({ issuer, audience }), /jwt is missing; give/)
+})
+
+interface Operation {
+  provokes: string
+  status: number
+  code: string
+  detail: string
+  /** What else is in `extra`. */
+  extra?: object
+  options?: () => AuthPluginOptions
+  run: (built: AccountsApp, pass: (seconds: number) => void) => Promise<LightMyRequestResponse>
+}
+
+const email = 'ada@example.com'
+const another = 'another good password'
+const tooShort = { errors: ['Password must be at least 8 characters'] }
+const weak = 'sh0rt+'
+
+/** The token of the mail that somebody asks for. */
+async function asked (built: AccountsApp, path: string, name: 'verification_requested' | 'password_reset_requested'): Promise<string> {
+  await built.call('POST', path, { email })
+  return await mailed(built, name)
+}
+
+const operations: readonly Operation[] = [
+  {
+    provokes: 'AuthenticationError',
+    status: 401,
+    code: 'AUTHENTICATION_FAILED',
+    detail: 'Invalid credentials',
+    async run ({ call, signUp }, pass) {
+      const { refresh_token: refresh } = await signUp()
+      pass(604_800)
+      return await call('POST', '/refresh', { refresh_token: refresh })
+    }
+  },
+  {
+    provokes: 'InvalidCredentialsError',
+    status: 401,
+    code: 'INVALID_CREDENTIALS',
+    detail: 'Invalid credentials',
+    run: async ({ call }) => await call('POST', '/login', { email, password })
+  },
+  {
+    provokes: 'AccountUnavailableError',
+    status: 401,
+    code: 'ACCOUNT_UNAVAILABLE',
+    detail: 'Account is not available for sign-in.',
+    async run ({ app, call, signUp }) {
+      const { id, access_token: access } = await signUp()
+      await app.bouncer.users.update(id, { is_active: false })
+      return await call('GET', '/me', undefined, access)
+    }
+  },
+  {
+    provokes: 'TokenExpiredError',
+    status: 401,
+    code: 'TOKEN_EXPIRED',
+    detail: 'Token has expired',
+    async run ({ call, signUp }, pass) {
+      const { access_token: access } = await signUp()
+      pass(900)
+      return await call('GET', '/me', undefined, access)
+    }
+  },
+  {
+    provokes: 'TokenInvalidError',
+    status: 401,
+    code: 'TOKEN_INVALID',
+    detail: 'Invalid token: Unexpected token type',
+    async run ({ call, signUp }) {
+      const { access_token: access } = await signUp()
+      return await call('POST', '/refresh', { refresh_token: access })
+    }
+  },
+  {
+    provokes: 'TokenRevokedError',
+    status: 401,
+    code: 'TOKEN_REVOKED',
+    detail: 'Token has been revoked',
+    async run ({ call, signUp }) {
+      const { access_token: access } = await signUp()
+      await call('POST', '/logout', undefined, access)
+      return await call('GET', '/me', undefined, access)
+    }
+  },
+  {
+    provokes: 'InvalidVerifyTokenError',
+    status: 400,
+    code: 'VERIFY_USER_BAD_TOKEN',
+    detail: 'The email verification token is invalid.',
+    async run (built) {
+      await built.app.bouncer.users.create({ email })
+      const token = await asked(built, '/verify/request', 'verification_requested')
+      await built.call('POST', '/verify', { token })
+      return await built.call('POST', '/verify', { token })
+    }
+  },
+  {
+    provokes: 'InvalidResetTokenError',
+    status: 400,
+    code: 'RESET_PASSWORD_BAD_TOKEN',
+    detail: 'The password reset token is invalid.',
+    async run (built, pass) {
+      await built.app.bouncer.users.create({ email })
+      const token = await asked(built, '/password/forgot', 'password_reset_requested')
+      pass(3600)
+      return await built.call('POST', '/password/reset', { token, password })
+    }
+  },
+  {
+    provokes: 'RateLimitError',
+    status: 429,
+    code: 'RATE_LIMITED',
+    detail: 'Too many attempts. Try again later.',
+    extra: { retry_after: 600 },
+    async run ({ call }) {
+      for (let count = 0; count < 5; count++) await call('POST', '/login', { email, password })
+      return await call('POST', '/login', { email, password })
+    }
+  },
+  {
+    provokes: 'UserNotFoundError',
+    status: 404,
+    code: 'USER_NOT_FOUND',
+    detail: 'User not found',
+    async run ({ call, signUp }) {
+      const { access_token: access } = await signUp({ roles: ['admin'] })
+      return await call('GET', '/users/nobody', undefined, access)
+    }
+  },
+  {
+    provokes: 'UserAlreadyExistsError',
+    status: 400,
+    code: 'USER_ALREADY_EXISTS',
+    detail: 'A user with the provided credentials already exists.',
+    async run ({ app, call }) {
+      await app.bouncer.users.create({ email })
+      return await call('POST', '/register', { email, password })
+    }
+  },
+  {
+    provokes: 'InvalidPasswordError',
+    status: 400,
+    code: 'INVALID_PASSWORD',
+    detail: 'The provided password is invalid.',
+    async run ({ call, signUp }) {
+      const { access_token: access } = await signUp()
+      return await call('PATCH', '/me', { email, current_password: another }, access)
+    }
+  },
+  {
+    provokes: 'InvalidPasswordError',
+    status: 400,
+    code: 'UPDATE_USER_INVALID_PASSWORD',
+    detail: 'The provided password is invalid.',
+    async run ({ call, signUp }) {
+      const { access_token: access } = await signUp()
+      return await call('POST', '/me/password', { current_password: another, new_password: another }, access)
+    }
+  },
+  {
+    provokes: 'PasswordPolicyError',
+    status: 400,
+    code: 'PASSWORD_POLICY_VIOLATION',
+    detail: 'Password does not meet policy requirements',
+    extra: tooShort,
+    // No route of ours: an application that makes users in one of its own.
+    async run ({ app }) {
+      app.post('/people', async () => await app.bouncer.users.create({ email, password: weak }))
+      return await app.inject({ method: 'POST', url: '/people' })
+    }
+  },
+  {
+    provokes: 'PasswordPolicyError',
+    status: 400,
+    code: 'REGISTER_INVALID_PASSWORD',
+    detail: 'Password does not meet policy requirements',
+    extra: tooShort,
+    run: async ({ call }) => await call('POST', '/register', { email, password: weak })
+  },
+  {
+    provokes: 'PasswordPolicyError',
+    status: 400,
+    code: 'UPDATE_USER_INVALID_PASSWORD',
+    detail: 'Password does not meet policy requirements',
+    extra: tooShort,
+    async run ({ call, signUp }) {
+      const { access_token: access } = await signUp()
+      return await call('POST', '/me/password', { current_password: password, new_password: weak }, access)
+    }
+  },
+  {
+    provokes: 'PasswordPolicyError',
+    status: 400,
+    code: 'RESET_PASSWORD_INVALID_PASSWORD',
+    detail: 'Password does not meet policy requirements',
+    extra: tooShort,
+    async run (built) {
+      await built.app.bouncer.users.create({ email })
+      const token = await asked(built, '/password/forgot', 'password_reset_requested')
+      return await built.call('POST', '/password/reset', { token, password: weak })
+    }
+  },
+  {
+    provokes: 'AuthorizationError',
+    status: 403,
+    code: 'AUTHORIZATION_DENIED',
+    detail: 'The last administrator cannot be removed.',
+    async run ({ call, signUp }) {
+      const { id, access_token: access } = await signUp({ roles: ['admin'] })
+      return await call('DELETE', `/users/${id}`, undefined, access)
+    }
+  },
+  {
+    provokes: 'InsufficientRolesError',
+    status: 403,
+    code: 'INSUFFICIENT_ROLES',
+    detail: 'The authenticated user does not have any of the required roles.',
+    async run ({ call, signUp }) {
+      const { access_token: access } = await signUp()
+      return await call('GET', '/users', undefined, access)
+    }
+  },
+  {
+    provokes: 'InvalidHashError',
+    status: 500,
+    code: 'INVALID_HASH',
+    detail: 'A stored password hash is not recognised.',
+    options () {
+      const store = memoryStore()
+      const findById: typeof store.users.findById = async (id) => {
+        const user = await store.users.findById(id)
+        return user && { ...user, passwordHash: 'md5$5f4dcc3b5aa765d61d8327deb882cf99' }
+      }
+      return { store: { ...store, users: { ...store.users, findById } } }
+    },
+    async run ({ app, call }) {
+      const { id } = await app.bouncer.users.create({ email, password })
+      return await call('POST', '/me/password', { current_password: password, new_password: another }, bearer({ sub: id }).authorization.slice(7))
+    }
+  },
+  {
+    provokes: 'EventError',
+    status: 500,
+    code: 'EVENT_HANDLER_FAILED',
+    detail: 'An event handler failed.',
+    options: () => ({ events: { propagate: true } }),
+    async run ({ app, call }) {
+      app.bouncer.events.on('user_created', () => { throw new Error('the mail server is down') })
+      return await call('POST', '/register', { email, password })
+    }
+  },
+  {
+    provokes: 'AuthUnavailableError',
+    status: 503,
+    code: 'AUTH_UNAVAILABLE',
+    detail: 'Authentication is temporarily unavailable.',
+    extra: { retry_after: 5 },
+    options () {
+      const store = watched(memoryStore())
+      store.failing.add('users.insert')
+      return { store }
+    },
+    run: async ({ call }) => await call('POST', '/register', { email, password })
+  }
+]
+
+t.test('an operation of accounts that is refused gets its class', async (t) => {
+  for (const { provokes, status, code, detail, extra = {}, options, run } of operations) {
+    await t.test(`${provokes} (${code})`, async (t) => {
+      const pass = clock(t)
+      const response = await run(await accounts(t, options?.()), pass)
+      refused(t, response, status, code, detail)
+      t.strictSame(response.json().extra, { code, ...extra })
+      t.equal(response.headers['retry-after'], 'retry_after' in extra ? String(extra.retry_after) : undefined)
+    })
+  }
+})
+
+/** Classes whose operations come with a later version. */
+const LATER = /^(StepUpRequired|InvalidChallenge|MfaSetup|OAuth\w+|SignatureExpired|BadSignature|Onboarding\w+)Error$/
+
+t.test('every class whose operation there is, is provoked here', async (t) => {
+  const provoked = new Set([...cases.map(({ provokes }) => provokes), ...operations.map(({ provokes }) => provokes), 'ConfigurationError'])
+  for (const { class: name, abstract } of contract) {
+    if (!abstract) t.equal(provoked.has(name), !LATER.test(name), name)
+  }
+  const codes = new Set(operations.map(({ code }) => code))
+  for (const { endpointCodes } of contract) {
+    for (const code of Object.values(endpointCodes)) t.ok(codes.has(code), code)
+  }
 })
 
 /** An address on loopback where nobody listens. */

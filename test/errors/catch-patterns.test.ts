@@ -1,6 +1,7 @@
 import Fastify from 'fastify'
 import t from 'tap'
 import authPlugin, * as bouncer from '../../index.js'
+import { accounts, cheapHash, password } from '../accounts.js'
 import { bearer, build, forge, claims, options, refused, server } from '../build.js'
 
 // How the libraries that this package takes after have their errors caught,
@@ -101,6 +102,43 @@ t.test('auth-middleware: handlers for one class, across the application', async 
   t.equal(failed.statusCode, 401)
   t.equal(failed.body, '{"error":"authentication_failed","message":"Invalid credentials"}')
   refused(t, await app.inject({ url: '/', headers: bearer() }), 403, 'INSUFFICIENT_ROLES')
+})
+
+t.test('auth-middleware: the same handlers for the routes of accounts', async (t) => {
+  const app = server(t)
+  await app.register(authPlugin, { ...options, errorHandler: false, store: bouncer.memoryStore(), passwords: cheapHash })
+  app.setErrorHandler((error, request, reply) => {
+    if (error instanceof bouncer.TokenError) return reply.code(error.statusCode).headers(error.headers).send({ error: 'token_error', message: error.detail })
+    if (error instanceof bouncer.AuthenticationError) return reply.code(401).headers(error.headers).send({ error: 'authentication_failed', message: error.message })
+    return bouncer.authErrorHandler(error, request, reply)
+  })
+  await app.register(bouncer.authRoutes, { prefix: '/auth' })
+  const post = async (path: string, payload: object) => await app.inject({ method: 'POST', url: `/auth${path}`, payload })
+  t.equal((await post('/login', { email: 'ada@example.com', password })).payload, '{"error":"authentication_failed","message":"Invalid credentials"}')
+  t.equal((await post('/refresh', { refresh_token: 'x' })).payload, '{"error":"token_error","message":"Invalid token: Malformed token"}')
+  refused(t, await post('/verify', { token: 'x' }), 400, 'VERIFY_USER_BAD_TOKEN', 'The email verification token is invalid.')
+})
+
+t.test('tortoise-auth, litestar-auth: an application catches, looks, and throws on', async (t) => {
+  const { app, signUp } = await accounts(t)
+  const { id } = await signUp()
+  const seen: unknown[] = []
+  app.put<{ Body: bouncer.AccountChanges }>('/people', async ({ body }) => {
+    try {
+      return await app.bouncer.users.update(id, body)
+    } catch (error) {
+      seen.push(caughtBy(error, bouncer.TokenError, bouncer.PasswordPolicyError, bouncer.InvalidPasswordError, bouncer.UserAlreadyExistsError, bouncer.AuthError))
+      if (error instanceof bouncer.InvalidPasswordError) seen.push(error.userId)
+      if (error instanceof bouncer.UserAlreadyExistsError) seen.push(error.identifierType, error.identifierValue)
+      throw error
+    }
+  })
+  await app.bouncer.users.create({ email: 'admin@example.com' })
+  const put = async (payload: object) => await app.inject({ method: 'PUT', url: '/people', payload })
+  refused(t, await put({ password: 'sh0rt+' }), 400, 'UPDATE_USER_INVALID_PASSWORD')
+  refused(t, await put({ email: 'admin@example.com' }), 400, 'USER_ALREADY_EXISTS')
+  t.equal((await put({ username: 'ada' })).statusCode, 200)
+  t.strictSame(seen, ['PasswordPolicyError', id, 'UserAlreadyExistsError', 'email', 'admin@example.com'])
 })
 
 const pages = [

@@ -3,7 +3,7 @@ import auth from '@fastify/auth'
 import swagger from '@fastify/swagger'
 import { Type } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
-import authPlugin, { InsufficientGroupsError, TokenExpiredError, UserNotFoundError } from '../../index.js'
+import authPlugin, { errorResponses, InsufficientGroupsError, InvalidPasswordError, MissingTokenError, PasswordPolicyError, TokenExpiredError, UserNotFoundError } from '../../index.js'
 import { bearer, options, server } from '../build.js'
 import { buildDocumented, codesOf, documentOf, operationOf, USER_CODES, VERSIONS } from '../openapi/document.js'
 
@@ -88,15 +88,24 @@ t.test("protect: 'all' documents every route but those that are open to all", as
   t.strictSame(paths['/open']!.get, { responses: { 200: { description: 'Default Response' } }, security: [] }, 'and these are exempt from the security of the whole document')
 })
 
-t.test('without security for the whole document, open routes are left alone', async t => {
+t.test('without security for the whole document, a route that is declared open says so, and others are left alone', async t => {
   const app = await buildDocumented(t)
   app.get('/declared', { config: { auth: false } }, handler)
   app.get('/silent', handler)
   app.get('/guarded', { preHandler: app.requireUser() }, handler)
   const { paths } = await documentOf(app)
   const untouched = { responses: { 200: { description: 'Default Response' } } }
-  t.strictSame(paths['/declared']!.get, untouched)
+  t.strictSame(paths['/declared']!.get, { ...untouched, security: [] })
   t.strictSame(paths['/silent']!.get, untouched)
+})
+
+t.test('a route that is open, and reads a token itself, says that one can be sent', async t => {
+  const app = await buildDocumented(t)
+  app.get('/leave', { config: { auth: false }, schema: { response: errorResponses(MissingTokenError) } }, handler)
+  app.get('/reset', { config: { auth: false }, schema: { response: errorResponses(TokenExpiredError) } }, handler)
+  const { paths } = await documentOf(app)
+  t.strictSame(paths['/leave']!.get!.security, [{ bearerAuth: [] }, {}])
+  t.strictSame(paths['/reset']!.get!.security, [], 'other tokens do not come as a bearer')
 })
 
 t.test('errorHandler: false documents security only', async t => {
@@ -165,6 +174,69 @@ t.test('what an application exposes is in the schema and in the example', async 
   const { content } = paths['/x']!.get!.responses[403]!
   t.strictSame(content!['application/json']!.examples.INSUFFICIENT_ROLES!.value.extra, { required_roles: ['admin'], const: 'x', contact: null, code: 'INSUFFICIENT_ROLES' }, 'what no example can be made of is left out')
   t.match(content!['application/problem+json']!.examples.INSUFFICIENT_ROLES!.value, { status: 403, code: 'INSUFFICIENT_ROLES', required_roles: ['admin'] })
+})
+
+t.test("a code of the endpoint's own has a schema of its own, named for it", async t => {
+  for (const version of VERSIONS) {
+    const app = await buildDocumented(t, {}, { openapi: { openapi: version } })
+    const errors = [{ errorClass: InvalidPasswordError, code: 'REGISTER_INVALID_PASSWORD' }, { errorClass: PasswordPolicyError, code: 'REGISTER_INVALID_PASSWORD' }]
+    app.post('/register', { schema: { response: errorResponses(...errors) } }, handler)
+    app.post('/reset', { schema: { response: errorResponses({ errorClass: InvalidPasswordError, code: 'RESET_PASSWORD_INVALID_PASSWORD' }) } }, handler)
+    app.post('/plain', { schema: { response: errorResponses(InvalidPasswordError) } }, handler)
+    const { paths, components } = await documentOf(app)
+    const { content } = paths['/register']!.post!.responses[400]!
+    t.strictSame(content!['application/json']!.schema, { $ref: '#/components/schemas/RegisterInvalidPassword' })
+    t.strictSame(content!['application/problem+json']!.schema, { $ref: '#/components/schemas/RegisterInvalidPasswordProblem' })
+    t.strictSame(components.schemas.RegisterInvalidPassword, {
+      type: 'object',
+      required: ['status_code', 'detail', 'extra'],
+      properties: {
+        status_code: { type: 'number', enum: [400] },
+        detail: { type: 'string' },
+        extra: {
+          type: 'object',
+          required: ['code'],
+          properties: {
+            code: { type: 'string', enum: ['REGISTER_INVALID_PASSWORD'] },
+            errors: { type: 'array', items: { type: 'string' }, description: 'One sentence per failed rule' }
+          }
+        }
+      }
+    })
+    t.match(components.schemas.RegisterInvalidPasswordProblem, { properties: { status: { enum: [400] }, code: { enum: ['REGISTER_INVALID_PASSWORD'] } } })
+    t.strictSame(Object.keys(components.schemas).sort(), ['InvalidPasswordError', 'InvalidPasswordProblem', 'RegisterInvalidPassword', 'RegisterInvalidPasswordProblem', 'ResetPasswordInvalidPassword', 'ResetPasswordInvalidPasswordProblem'])
+  }
+})
+
+t.test('names made from codes are never taken twice', async t => {
+  const app = await buildDocumented(t)
+  const codes = ['A__B_', 'AB', 'A_B', 'A_B_PROBLEM', 'USER_NOT_FOUND_ERROR']
+  app.get('/x', { schema: { response: errorResponses(UserNotFoundError, ...codes.map(code => ({ errorClass: UserNotFoundError, code }))) } }, handler)
+  app.get('/same', { schema: { response: errorResponses({ errorClass: UserNotFoundError, code: 'USER_NOT_FOUND' }) } }, handler)
+  const { paths, components } = await documentOf(app)
+  for (const [type, path] of [['application/json', ['extra', 'properties', 'code', 'enum']], ['application/problem+json', ['code', 'enum']]] as const) {
+    const documented = paths['/x']!.get!.responses[404]!.content![type]!.schema.anyOf!.map(({ $ref }) => {
+      const { properties } = components.schemas[$ref.split('/').at(-1)!] as { properties: unknown }
+      return path.reduce((value, key) => (value as Record<string, unknown>)[key], properties)
+    })
+    t.strictSame(documented, ['USER_NOT_FOUND', ...codes].map(code => [code]), type)
+  }
+  t.strictSame(paths['/same']!.get!.responses[404]!.content!['application/json']!.schema, { $ref: '#/components/schemas/UserNotFoundError' }, "the code of the class is none of the endpoint's own")
+})
+
+t.test('what an application exposes of a class is there under a code of the endpoint as well', async t => {
+  const shown = (name: string) => ({ schema: Type.Object({ [name]: Type.String({ examples: ['u1'] }) }), pick: () => ({ [name]: 'u1' }) })
+  const app = await buildDocumented(t, { expose: { InvalidPasswordError: shown('user_id') } })
+  const code = 'REGISTER_INVALID_PASSWORD'
+  app.post('/one', { schema: { response: errorResponses({ errorClass: InvalidPasswordError, code }) } }, async () => { throw new InvalidPasswordError({ code, errors: ['Password must be at least 8 characters'] }) })
+  app.post('/two', { schema: { response: errorResponses({ errorClass: InvalidPasswordError, code }, { errorClass: PasswordPolicyError, code }) } }, handler)
+  const { paths, components } = await documentOf(app)
+  const { schema, examples } = paths['/one']!.post!.responses[400]!.content!['application/json']!
+  t.match(components.schemas[schema.$ref!.split('/').at(-1)!], { properties: { extra: { required: ['code', 'user_id'] } } })
+  t.strictSame(examples[code]!.value, (await app.inject({ method: 'POST', url: '/one' })).json())
+  t.strictSame(paths['/two']!.post!.responses[400]!.content!['application/json']!.schema.anyOf?.map(({ $ref }) => $ref.split('/').at(-1)), ['RegisterInvalidPassword', 'AuthRegisterInvalidPassword'], 'a class that shares the code and exposes nothing has another schema')
+  t.match(components.schemas.AuthRegisterInvalidPassword, { properties: { extra: { required: ['code'] } } })
+  t.equal(paths['/two']!.post!.responses[400]!.description, 'Bad Request: REGISTER_INVALID_PASSWORD')
 })
 
 async function securityWith (t: Test, openapi: object, schema?: object): Promise<{ security: unknown, schemes: unknown }> {

@@ -1,6 +1,9 @@
 import t from 'tap'
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import { AuthError, errorClasses, errorResponses, InsufficientRolesError, OAuthAccountAlreadyLinkedError, OnboardingStepError, UserAlreadyExistsError, UserNotFoundError } from '../../index.js'
+import {
+  AuthError, errorClasses, errorResponses, InsufficientRolesError, InvalidPasswordError, OAuthAccountAlreadyLinkedError, OnboardingStepError, PasswordPolicyError,
+  UserAlreadyExistsError, UserNotFoundError, type DocumentedError
+} from '../../index.js'
 import { exampleOf, responsesOf } from '../../lib/http/response-docs.js'
 import { bearer, build, refused, server } from '../build.js'
 import { buildDocumented, codesOf, documentOf, operationOf, USER_CODES, type Response } from '../openapi/document.js'
@@ -16,6 +19,49 @@ t.test('errorResponses() has one entry per status, and names the codes', async t
     [UserAlreadyExistsError.statusCode]: 'Bad Request: USER_ALREADY_EXISTS, OAUTH_ACCOUNT_ALREADY_LINKED'
   })
   t.strictSame(errorResponses(), {})
+})
+
+t.test('a code is named once, whatever classes have it', async t => {
+  class SameCodeError extends UserNotFoundError {}
+  const code = 'REGISTER_INVALID_PASSWORD'
+  t.equal(errorResponses(UserNotFoundError, SameCodeError)[404]!.description, 'Not Found: USER_NOT_FOUND')
+  t.equal(errorResponses({ errorClass: InvalidPasswordError, code }, { errorClass: PasswordPolicyError, code })[400]!.description, 'Bad Request: REGISTER_INVALID_PASSWORD')
+})
+
+t.test('errorResponses() refuses what is no error of this package', async t => {
+  for (const wrong of [Error, undefined, null, 'USER_NOT_FOUND', { errorClass: UserNotFoundError }, { errorClass: Error, code: 'A' }, { errorClass: UserNotFoundError, code: 'a' }]) {
+    t.throws(() => errorResponses(UserNotFoundError, wrong as unknown as DocumentedError), { name: 'ConfigurationError', option: 'errorResponses()', message: /^errorResponses\(\) must be a list of error classes/ })
+  }
+})
+
+for (const [name, declare] of [
+  ['in schema.response', (errors: DocumentedError[]) => ({ schema: { response: errorResponses(...errors) } })],
+  ['in config.auth.errors', (errors: DocumentedError[]) => ({ config: { auth: { errors } } })]
+] as const) {
+  t.test(`a code of the endpoint's own, ${name}, is what the endpoint answers with`, async t => {
+    const app = await buildDocumented(t)
+    const code = 'ORDER_NOT_FOUND'
+    app.get('/x', declare([{ errorClass: UserNotFoundError, code }]), async () => { throw new UserNotFoundError({ code }) })
+    const { description, content } = (await operationOf(app, '/x')).responses[404]!
+    t.equal(description, 'Not Found: ORDER_NOT_FOUND')
+    for (const accept of ['application/json', 'application/problem+json']) {
+      const { examples } = content![accept]!
+      t.strictSame(Object.keys(examples), [code], 'and not that of the class')
+      t.strictSame(examples[code]!.value, (await app.inject({ url: '/x', headers: { accept, ...bearer() } })).json())
+    }
+  })
+}
+
+t.test('an endpoint may answer with the code of a class and with one of its own', async t => {
+  const app = await buildDocumented(t)
+  app.get('/x', { schema: { response: errorResponses(UserNotFoundError, { errorClass: UserNotFoundError, code: 'ORDER_NOT_FOUND' }) } }, handler)
+  t.strictSame(codesOf(await operationOf(app, '/x')), { 404: ['USER_NOT_FOUND', 'ORDER_NOT_FOUND'] })
+})
+
+t.test('a code of the endpoint\'s own joins what the guards refuse', async t => {
+  const app = await buildDocumented(t)
+  app.get('/x', { preHandler: app.requireRole('a'), config: { auth: { errors: [{ errorClass: InsufficientRolesError, code: 'NOT_YOUR_ORDER' }] } } }, handler)
+  t.strictSame(codesOf(await operationOf(app, '/x')), { ...USER_CODES, 403: ['INSUFFICIENT_ROLES', 'NOT_YOUR_ORDER'] })
 })
 
 t.test('what is written by hand is documented exactly', async t => {
@@ -106,7 +152,7 @@ t.test('every class has an example, which is what it sends', async t => {
     throw exampleOf(errorClasses.find(({ name }) => name === (request.params as { name: string }).name)!)
   })
   for (const errorClass of errorClasses) {
-    const responses = responsesOf([{ errorClass, exposed: undefined }], () => ({}))
+    const responses = responsesOf([{ errorClass, code: errorClass.code, exposed: undefined }], () => ({}))
     const { content, headers } = responses[errorClass.statusCode] as unknown as Required<Response>
     for (const [accept, { examples }] of Object.entries(content)) {
       const answer = await app.inject({ url: `/${errorClass.name}`, headers: { accept } })
@@ -131,6 +177,23 @@ t.test('classes of the application\'s own have examples, whatever their construc
   const example = (status: number, code: string) => responses[status]!.content!['application/json']!.examples[code]!.value
   t.strictSame(example(404, 'OUT_OF_STOCK'), { status_code: 404, detail: 'Out of stock', extra: { code: 'OUT_OF_STOCK' } })
   t.match(example(OnboardingStepError.statusCode, 'SEAT_TAKEN'), { extra: { code: 'SEAT_TAKEN', step_name: String } })
+})
+
+t.test('a class of the application\'s own is not taken for one of ours by its name', async t => {
+  const named = { RequestInvalidError: class extends UserNotFoundError { static override readonly publicFields = ['errors'] } }
+  const app = await buildDocumented(t)
+  app.get('/x', { schema: { response: errorResponses(named.RequestInvalidError) } }, handler)
+  t.equal(named.RequestInvalidError.name, 'RequestInvalidError')
+  t.strictSame((await operationOf(app, '/x')).responses[404]!.content!['application/json']!.examples.USER_NOT_FOUND!.value.extra, { code: 'USER_NOT_FOUND' })
+})
+
+t.test('a class whose constructor takes no code has the endpoint\'s in its example', async t => {
+  class OutOfStockError extends UserNotFoundError {
+    constructor () { super({ code: 'OUT_OF_STOCK' }) }
+  }
+  const app = await buildDocumented(t)
+  app.get('/x', { schema: { response: errorResponses({ errorClass: OutOfStockError, code: 'SOLD' }) } }, handler)
+  t.strictSame((await operationOf(app, '/x')).responses[404]!.content!['application/json']!.examples.SOLD!.value, { status_code: 404, detail: 'User not found', extra: { code: 'SOLD' } })
 })
 
 t.test('a status and a header of the application\'s own', async t => {

@@ -105,6 +105,10 @@ t.test('what config.auth cannot mean is refused when the route is declared', asy
     [{ errors: [Error] }, 'config.auth.errors', /list of error classes/],
     [{ errors: ['UserNotFoundError'] }, 'config.auth.errors', /list of error classes/],
     [{ errors: [undefined] }, 'config.auth.errors', /list of error classes/],
+    [{ errors: null }, 'config.auth.errors', /list of error classes/],
+    [{ errors: [UserNotFoundError, { errorClass: UserNotFoundError }] }, 'config.auth.errors', /or of \{ errorClass, code \} with a code in capitals such as ORDER_NOT_FOUND/],
+    [{ errors: [{ errorClass: Error, code: 'NOT_FOUND' }] }, 'config.auth.errors', /list of error classes/],
+    [{ errors: [{ errorClass: UserNotFoundError, code: 'not_found' }] }, 'config.auth.errors', /list of error classes/],
     ...names.flatMap((name): Array<[unknown, string, RegExp]> => [
       [{ [name]: [] }, `config.auth.${name}`, /names no/],
       [{ [name]: 'admin' }, `config.auth.${name}`, /must be a list/],

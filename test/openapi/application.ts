@@ -2,7 +2,8 @@ import auth from '@fastify/auth'
 import { Type } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
-import { errorResponses, InsufficientGroupsError, OnboardingStepError, UserAlreadyExistsError, UserNotFoundError } from '../../index.js'
+import { errorResponses, InsufficientGroupsError, InvalidPasswordError, OnboardingStepError, PasswordPolicyError, RateLimitError, UserAlreadyExistsError, UserNotFoundError } from '../../index.js'
+import { REQUEST_ERRORS } from '../../lib/http/routes/request-errors.js'
 import { buildDocumented } from './document.js'
 
 /** An application with a route for everything that can be documented. */
@@ -13,7 +14,8 @@ export async function buildEverything (t: Test, version: string): Promise<Fastif
       InsufficientRolesError: {
         schema: Type.Object({ required_roles: Type.Array(Type.String(), { examples: [['admin']] }), contact: Type.Union([Type.String(), Type.Null()]) }),
         pick: () => ({ required_roles: [], contact: null })
-      }
+      },
+      PasswordPolicyError: { schema: Type.Object({ rules: Type.Integer({ examples: [5] }) }), pick: () => ({ rules: 5 }) }
     }
   }, {
     exposeHeadRoutes: true,
@@ -36,6 +38,9 @@ export async function buildEverything (t: Test, version: string): Promise<Fastif
     child.get('/everything', { ...docs('getEverything'), config: { auth: { roles: ['a'], groups: ['b'], scopes: ['c'], errors: [OnboardingStepError, UserNotFoundError] } } }, handler)
     child.post('/items/:id', { ...docs('postItem', errorResponses(UserNotFoundError, UserAlreadyExistsError, InsufficientGroupsError)), preHandler: child.requireUser() }, handler)
     child.get('/wrapped', { ...docs('getWrapped'), config: { auth: true }, preHandler: child.auth([child.requireUser()]) }, handler)
+    const code = 'REGISTER_INVALID_PASSWORD'
+    child.post('/register', { ...docs('register', errorResponses(UserAlreadyExistsError, { errorClass: InvalidPasswordError, code }, { errorClass: PasswordPolicyError, code }, RateLimitError, ...REQUEST_ERRORS)), config: { auth: false } }, handler)
+    child.post('/password', { ...docs('changePassword'), config: { auth: { errors: [{ errorClass: InvalidPasswordError, code: 'UPDATE_USER_INVALID_PASSWORD' }] } } }, handler)
     const key = docs('getKey', errorResponses(UserNotFoundError))
     child.get('/key', { schema: { ...key.schema, security: [{ key: [] }] }, preHandler: child.requireUser() }, handler)
   })

@@ -29,6 +29,8 @@ for (const version of VERSIONS) {
       ['a code that this route does not send', "export function f (error: Refusal<'/admin', 403>) { return error.extra.code === 'INSUFFICIENT_SCOPE' }", /no overlap/],
       ['a field of another code', "export function f (error: Refusal<'/everything', 403>) { return error.extra.required_scopes }", /required_scopes/],
       ['a switch that forgets a code', "export function f (error: Refusal<'/user', 401>): never { if (error.extra.code === 'MISSING_TOKEN') throw error; return error.extra }", /not assignable to type 'never'/],
+      ['the code of a class where the endpoint has one of its own', "export function f (error: Refusal<'/register', 400, 'post'>) { return error.extra.code === 'INVALID_PASSWORD' }", /no overlap/],
+      ['a field of another code of the endpoint', "export function f (error: Refusal<'/register', 400, 'post'>) { return error.extra.code === 'REGISTER_INVALID_PASSWORD' ? error.extra.errors?.[0]?.path : '' }", /path/],
       ['a status that this route does not have', "export type T = Refusal<'/user', 403>", /403/]
     ]
     for (const [name, code, complaint] of mistakes) {

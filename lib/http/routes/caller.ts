@@ -1,0 +1,22 @@
+import type { FastifyRequest } from 'fastify'
+import type { User } from '../../context.js'
+import { MissingTokenError, TokenInvalidError } from '../../errors/authentication.js'
+
+/** The user of these accounts who asks. Rejects with the 401 classes. */
+export type CallerOf = (request: FastifyRequest) => Promise<User>
+
+/**
+ * Users are known by issuer and subject together (RFC 7519, section 4.1.2): one
+ * of another issuer, whose tokens the application accepts as well, may have the
+ * id of a user here, and must not have the account.
+ */
+export function callers (issuer: string): CallerOf {
+  return async (request) => {
+    const user = await request.authenticate()
+    // Whoever gives a password with each request has no session that these routes are about.
+    if (user.method !== 'bearer') throw new MissingTokenError()
+    const { iss } = user.claims as Record<string, unknown>
+    if (iss !== issuer) throw new TokenInvalidError({ reason: 'issuer', message: 'A user of another issuer has no account here' })
+    return user
+  }
+}

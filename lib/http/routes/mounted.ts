@@ -1,0 +1,19 @@
+import type { Accounts } from '../../flow/accounts.js'
+import type { ErrorHandling } from '../error-handler.js'
+
+/** What the routes find on the instance that the plugin was registered on. */
+export interface MountedAccounts {
+  accounts: Accounts
+  /** Whose tokens name users of these accounts. */
+  issuer: string
+  /** Undefined where errors are the application's. */
+  handling: ErrorHandling | undefined
+  adminRole: string
+  requireVerified: boolean
+  concealExistingUsers: boolean
+  /** The public keys of the tokens signed here, as JSON Web Keys; none for a secret. */
+  publicKeys: ReadonlyArray<Record<string, unknown>>
+}
+
+/** Where they find it: null where there is no account system. */
+export const accountsKey = Symbol('fastify-bouncer.accounts')

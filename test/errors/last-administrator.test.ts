@@ -1,0 +1,20 @@
+import { inspect } from 'node:util'
+import t from 'tap'
+import { AuthError, AuthorizationError } from '../../lib/errors.js'
+import { LastAdministratorError } from '../../lib/errors/last-administrator.js'
+
+t.test('to programs it is what its base class is; its sentence says more', async (t) => {
+  const error = new LastAdministratorError({ userId: 'user-1' })
+  t.ok(error instanceof AuthorizationError && error instanceof AuthError && error instanceof Error)
+  t.strictSame(error.toJSON(), { status_code: 403, detail: 'The last administrator cannot be removed.', extra: { code: 'AUTHORIZATION_DENIED' } })
+  t.strictSame(error.headers, { 'cache-control': 'no-store' })
+})
+
+t.test('whose change it was stays with operators', async (t) => {
+  const error = new LastAdministratorError({ userId: 'user-1' })
+  t.equal(error.userId, 'user-1')
+  t.strictSame(error.context(), { userId: 'user-1' })
+  t.match(inspect(error), 'user-1')
+  t.notMatch(JSON.stringify(error), 'user-1')
+  t.strictSame(new LastAdministratorError().context(), {})
+})
