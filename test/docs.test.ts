@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
-import { validateOptions, type AuthPluginOptions } from '../index.js'
+import { authRoutes, memoryStore, validateOptions, type AuthPluginOptions } from '../index.js'
 import { readSettings } from '../lib/options.js'
 import { bearer, build, now, options } from './build.js'
 
@@ -147,20 +147,20 @@ t.test('every page can be reached from the README', async (t) => {
   t.strictSame([...reached].sort(), [...pages].sort())
 })
 
-/** Options and their documentation, as the types of lib/options.ts have them. */
+/** Options and their documentation, as the types have them. */
 function documentedOptions (): Map<string, string> {
-  const program = ts.createProgram([join(root, 'lib/options.ts')], compilerOptions)
+  const files = ['lib/options.ts', 'lib/issuer-options.ts'].map((name) => join(root, name))
+  const program = ts.createProgram(files, compilerOptions)
   const checker = program.getTypeChecker()
-  const source = program.getSourceFile(join(root, 'lib/options.ts'))
   const found = new Map<string, string>()
-  source?.forEachChild((node) => {
-    if (!ts.isInterfaceDeclaration(node)) return
+  for (const node of files.flatMap((file) => [...program.getSourceFile(file)?.statements ?? []])) {
+    if (!ts.isInterfaceDeclaration(node)) continue
     const prefix = { AuthPluginOptions: '', JwtOptions: 'jwt.' }[node.name.text]
-    if (prefix === undefined) return
+    if (prefix === undefined) continue
     for (const member of checker.getTypeAtLocation(node).getProperties()) {
       found.set(prefix + member.name, ts.displayPartsToString(member.getDocumentationComment(checker)))
     }
-  })
+  }
   return found
 }
 
@@ -187,4 +187,28 @@ t.test('the README gives the defaults there are', async (t) => {
     const value = /Default (?:`?\[')?([\d,]+)/.exec(comment)?.[1]
     if (value !== undefined) t.match(listed.get(name), new RegExp(`^${value} `), name)
   }
+})
+
+t.test('the README gives the defaults of accounts', async (t) => {
+  const { accounts } = readSettings({ ...options, store: memoryStore() })
+  const { lifetimes, adminRole, requireVerified, concealExistingUsers, maxStaleness } = accounts as NonNullable<typeof accounts>
+  t.strictSame(Object.fromEntries(['sessions', 'verification', 'passwordReset', 'adminRole', 'requireVerified', 'concealExistingUsers', 'revocation'].map((name) => [name, listed.get(name)])), {
+    sessions: `\`{ maxLifetime: ${lifetimes.absolute}, gracePeriod: ${lifetimes.grace} }\``,
+    verification: `\`{ tokenTtl: ${lifetimes.verification} }\``,
+    passwordReset: `\`{ tokenTtl: ${lifetimes.passwordReset} }\``,
+    adminRole: `\`'${adminRole}'\``,
+    requireVerified: `\`${String(requireVerified)}\``,
+    concealExistingUsers: `\`${String(concealExistingUsers)}\``,
+    revocation: `\`${String(maxStaleness === 0)}\``
+  })
+})
+
+t.test('the README lists exactly the routes of accounts there are', async (t) => {
+  const app = await build(t, { store: memoryStore() })
+  const routes: string[] = []
+  app.addHook('onRoute', ({ method, path }) => { if (method !== 'HEAD') routes.push(`${String(method)} ${path}`) })
+  await app.register(authRoutes)
+  const [, section = ''] = /^## Accounts$(.*?)^## /ms.exec(text['README.md'] ?? '') ?? []
+  const rows = section.split('\n').filter((line) => line.startsWith('| `')).join('\n')
+  t.strictSame([...rows.matchAll(/`([A-Z]+ \/[\w/:-]*)`/g)].map(([, route]) => route).sort(), routes.sort())
 })

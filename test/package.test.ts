@@ -110,6 +110,15 @@ t.test('without Fastify installed', async t => {
   })
 })
 
+t.test('the command runs by npx, without Fastify', async t => {
+  const npx = (...args: string[]): Promise<string> => run(app, 'npx', 'fastify-bouncer', ...args)
+  t.equal(await npx('--version'), (JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string }).version)
+  await t.rejects(npx('migrate', '--database', 'auth.db'), /\nfastify-bouncer: This store needs a package that is not installed: npm install better-sqlite3 kysely\n$/, 'what is not installed is told')
+  await t.rejects(npx('migrate', '--database', 'postgres://127.0.0.1/auth'), /\nfastify-bouncer: This store needs a package that is not installed: npm install pg kysely\n$/, 'what is not installed is told')
+  await link(app, 'better-sqlite3', 'kysely')
+  t.match(await npx('migrate', '--database', 'auth.db'), /^Applied /)
+})
+
 t.test('with Fastify', async t => {
   await link(app, 'fastify', '@types/node')
 

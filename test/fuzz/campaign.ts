@@ -13,7 +13,8 @@ export async function campaign<Values extends [unknown, ...unknown[]]> (t: Test,
     await fc.assert(property, { seed, numRuns: cases })
     t.pass(`${cases} cases`)
   } catch (error) {
-    t.fail((error as Error).message)
+    const { message, cause } = error as Error
+    t.fail(cause instanceof Error ? `${message}\n${cause.message}` : message)
   }
 }
 

@@ -1,0 +1,41 @@
+import t from 'tap'
+import { join, resolve } from 'node:path'
+import { readServerSettings, SettingsError } from '../../examples/settings.js'
+
+t.test('an empty environment is enough', async (t) => {
+  for (const env of [{}, { HOST: '', PORT: '', DATABASE_URL: '', REDIS_URL: '', JWT_SECRET: '', DATA_DIR: '', LOG_LEVEL: '' }]) {
+    const { host, port, logLevel, dataDir, store, ephemeralStore, notes } = readServerSettings(env)
+    t.strictSame({ host, port, logLevel, dataDir }, { host: '127.0.0.1', port: 3000, logLevel: 'warn', dataDir: resolve('.data') })
+    t.equal(store.name, 'sqlite')
+    t.equal(ephemeralStore, undefined)
+    t.match(notes.join(' '), join(dataDir, 'example.db'))
+    t.match(notes.join(' '), 'JWT_SECRET is not set')
+  }
+})
+
+t.test('without JWT_SECRET each start has a secret of its own, and no secret is printed', async (t) => {
+  const [one, other] = [readServerSettings({}), readServerSettings({})]
+  t.not(one.secret, other.secret)
+  t.ok(one.secret.length >= 32)
+  const JWT_SECRET = 'a secret of at least thirty-two bytes'
+  const given = readServerSettings({ JWT_SECRET })
+  t.equal(given.secret, JWT_SECRET)
+  for (const { notes, secret } of [one, given]) t.notOk(notes.join(' ').includes(secret))
+})
+
+t.test('what cannot be meant is refused by the name of its variable, and without its value', async (t) => {
+  const wrong = {
+    PORT: ['65536', '-1', '80a', '1e3', ' '],
+    LOG_LEVEL: ['loud', 'toString'],
+    JWT_SECRET: ['short'],
+    DATABASE_URL: ['mysql://name:hidden@127.0.0.1/app', 'auth.db'],
+    REDIS_URL: ['http://name:hidden@127.0.0.1', '127.0.0.1:6379']
+  }
+  for (const [variable, values] of Object.entries(wrong)) {
+    for (const value of values) {
+      const error = t.throws(() => readServerSettings({ [variable]: value }), { message: new RegExp(`^${variable} .*\\.$`) }, `${variable}=${value}`) as unknown as Error
+      t.type(error, SettingsError)
+      t.notOk(error.message.includes('hidden'))
+    }
+  }
+})
