@@ -1,25 +1,47 @@
+import { join } from 'node:path'
 import Fastify, { type FastifyInstance } from 'fastify'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
-import authPlugin, { authServerOptions, type AuthPluginOptions } from 'fastify-bouncer'
+import authPlugin, { authRoutes, authServerOptions, type IssuerOptions } from 'fastify-bouncer'
+import { keepAuditLog } from './audit-log.js'
+import { intoFolder, writeMails } from './mail.js'
 import { routes } from './routes.js'
+import { seed } from './seed.js'
+import type { ServerSettings } from './settings.js'
 
-/** The example API. `issuer` is whom it trusts, as for any application behind an identity provider. */
-export async function createApp (issuer: Pick<AuthPluginOptions, 'issuer' | 'audience' | 'jwt'>, logLevel: string): Promise<FastifyInstance> {
+/** The example API: it signs people in itself, and trusts an identity provider besides. */
+export async function createApp (settings: Omit<ServerSettings, 'host' | 'port' | 'notes'>, identityProvider: IssuerOptions): Promise<FastifyInstance> {
+  const { secret, store, ephemeralStore, dataDir, logLevel } = settings
   const app = Fastify({ ...authServerOptions, logger: { level: logLevel } })
 
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'fastify-bouncer example', version: '1.0.0', description: 'Press Authorize and paste one of the tokens that `npm start` printed.' }
+      info: { title: 'fastify-bouncer example', version: '1.0.0', description: 'Sign in with POST /auth/login, press Authorize, and paste the access_token of the answer.' }
     }
   })
 
   // Awaited, and before the routes: so the plugin sees each of them.
-  await app.register(authPlugin, { ...issuer, errorHandler: 'all' })
-  await app.register(routes)
+  await app.register(authPlugin, {
+    issuers: [
+      // Its own tokens, for the sessions of its accounts.
+      { issuer: 'https://api.example.com', audience: 'example-api', jwt: { secret } },
+      identityProvider
+    ],
+    store,
+    ephemeralStore,
+    errorHandler: 'all'
+  })
+  const auditLog = join(dataDir, 'audit.jsonl')
+  keepAuditLog(app.bouncer.events, auditLog)
+  writeMails(app.bouncer.events, intoFolder(join(dataDir, 'mail')))
+
+  await app.register(authRoutes, { prefix: '/auth' })
+  await app.register(routes, { auditLog })
 
   // After the plugin too. Its own routes ask for nobody.
-  await app.register(swaggerUi, { routePrefix: '/docs' })
+  await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { persistAuthorization: true } })
+
+  await seed(app.bouncer.users)
   return app
 }

@@ -1,50 +1,73 @@
-import { createIssuer } from 'fastify-bouncer/testing'
+import { mkdir } from 'node:fs/promises'
+import { AuthError } from 'fastify-bouncer'
 import { createApp } from './app.js'
 import { curlLines } from './curl-lines.js'
+import { startIdentityProvider } from './identity-provider.js'
 import { listen } from './listen.js'
-import type { Person } from './people.js'
+import { people } from './seed.js'
+import { readServerSettings, SettingsError } from './settings.js'
 
-// Started by `npm start`. HOST and PORT say where; LOG_LEVEL=info shows a line for each refusal.
-
-const host = process.env.HOST || '127.0.0.1'
-const port = Number(process.env.PORT || 3000)
-if (!Number.isInteger(port) || port < 0 || port > 65535) throw new Error('PORT must be a number from 0 to 65535')
-
-// In place of an identity provider: it has a key set, which the API fetches, and makes tokens.
-const issuer = await createIssuer({ audience: 'example-api' })
-const app = await createApp(issuer.options, process.env.LOG_LEVEL || 'warn')
+// Started by `npm start`. HOST and PORT say where, JWT_SECRET what signs tokens, DATABASE_URL and REDIS_URL where
+// accounts are, DATA_DIR where files go; LOG_LEVEL=info shows a line for each refusal.
 
 const PATIENCE = 1000
 
-async function stop (): Promise<void> {
-  // Requests under way may finish; a browser's open connections do not keep the server.
-  setTimeout(() => { app.server.closeAllConnections() }, PATIENCE).unref()
-  await app.close()
-  await issuer.close()
+async function start (): Promise<void> {
+  const settings = readServerSettings(process.env)
+  await mkdir(settings.dataDir, { recursive: true, mode: 0o700 })
+  const identityProvider = await startIdentityProvider()
+  const app = await createApp(settings, identityProvider.options)
+
+  async function stop (): Promise<void> {
+    // Requests under way may finish; a browser's open connections do not keep the server.
+    setTimeout(() => { app.server.closeAllConnections() }, PATIENCE).unref()
+    await app.close()
+    await identityProvider.close()
+  }
+
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
+
+  // A SIGTERM to npm ends the shell that npm runs scripts with, and goes no further.
+  const shell = process.ppid
+  const watch = setInterval(() => {
+    if (process.env.npm_lifecycle_event !== 'start' || process.ppid === shell) return
+    clearInterval(watch)
+    stop().catch(console.error)
+  }, PATIENCE / 4)
+  watch.unref()
+
+  const origin = await listen(app, settings.host, settings.port)
+  console.log(`The example API listens on ${origin}
+
+  Swagger UI         ${origin}/docs
+  OpenAPI document   ${origin}/docs/json
+  Identity provider  ${identityProvider.jwksUrl}
+
+${people.map(({ email, password, roles }) => `  ${email.padEnd(18)} ${password.padEnd(22)} ${roles.join(', ')}`).join('\n')}
+
+${settings.notes.join('\n')}
+
+Paste these lines into another terminal, one after the other; the comment says what comes of it. Ctrl-C stops the server.
+
+${curlLines({ origin, dataDir: settings.dataDir, tokens: identityProvider.tokens })}`)
 }
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
+/** What went wrong, for an operator; undefined for what nobody expected. */
+function sentenceOf (error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined
+  // Of the system: a port, a name, a folder.
+  const isSystem = 'syscall' in error
+  if (!isSystem && !(error instanceof AuthError) && !(error instanceof SettingsError)) return undefined
+  const { message, cause } = error
+  // What stands behind it, such as "connect ECONNREFUSED 127.0.0.1:5432"; for several addresses there is only a code.
+  const reason = error instanceof AuthError && cause instanceof Error ? cause.message || (cause as NodeJS.ErrnoException).code : undefined
+  return reason === undefined ? message : `${message.replace(/\.$/, '')}: ${reason}`
+}
 
-// A SIGTERM to npm ends the shell that npm runs scripts with, and goes no further.
-const shell = process.ppid
-const watch = setInterval(() => {
-  if (process.env.npm_lifecycle_event !== 'start' || process.ppid === shell) return
-  clearInterval(watch)
-  stop().catch(console.error)
-}, PATIENCE / 4)
-watch.unref()
-
-const origin = await listen(app, host, port)
-
-const makeToken = async ({ id, name, roles, groups, scope }: Person, expiresIn: number): Promise<string> =>
-  await issuer.token({ sub: id, name, roles, groups, scope }, { expiresIn })
-
-console.log(`The example API listens on ${origin}
-
-  Swagger UI        ${origin}/docs
-  OpenAPI document  ${origin}/docs/json
-  Key set           ${issuer.jwksUrl}
-
-Paste any of these into another terminal; the comment says what comes of it. Ctrl-C stops the server.
-
-${await curlLines(origin, makeToken)}`)
+try {
+  await start()
+} catch (error) {
+  console.error('The example server cannot start:', sentenceOf(error) ?? error)
+  // Not left to run down: a pool of connections may be open.
+  process.exit(1)
+}
