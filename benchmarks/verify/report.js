@@ -1,8 +1,12 @@
 import { quartiles, ratios } from './statistics.js'
 import { FASTIFY, JWT, OURS } from './subjects.js'
 
-const number = (value, digits = 1) => value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
-const spread = ({ q1, median, q3 }, digits) => `${number(median, digits)} [${number(q1, digits)}-${number(q3, digits)}]`
+/** A number with so many digits after the point. */
+export const number = (value, digits = 1) => value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
+
+/** A median with its quartiles. */
+export const spread = ({ q1, median, q3 }, digits) => `${number(median, digits)} [${number(q1, digits)}-${number(q3, digits)}]`
+
 const mebibytes = (bytes) => `${number(bytes / 1024 / 1024)} MiB`
 
 /** A table in Markdown, which is readable as it stands. */

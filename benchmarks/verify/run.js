@@ -1,14 +1,11 @@
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { cpus, release, totalmem } from 'node:os'
-import { createRequire } from 'node:module'
-import { relative, resolve } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { measureMemory } from './memory.js'
 import { canPin } from './process.js'
 import { goalsTable, memoryGoals, memoryTable, requestGoals, requestsTable, startGoal, startTable } from './report.js'
 import { measureRequests } from './requests.js'
+import { build, compile, installPeers, saveResults, versions } from './setup.js'
 import { measureStart } from './start.js'
 import { groups } from './subjects.js'
 import { createKeys } from './tokens.js'
@@ -27,11 +24,9 @@ const HELP = `npm run bench:verify -- [options]
   --quick           a look: 3 rounds of 3000 requests after 6000, 60000 for memory
   --other DIR       measures another build of this package beside this one, in the same rounds
   --profile DIR     CPU profiles of all servers, to open in a browser's developer tools
-  --out FILE        raw results (benchmarks/results/<date>.json; with --quick none)`
+  --out FILE        raw results (benchmarks/results/<date>-verify.json; with --quick none)`
 
 const options = readOptions()
-const root = new URL('../..', import.meta.url)
-const build = new URL('../dist/', import.meta.url)
 const say = (text) => { if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`) }
 
 await main()
@@ -41,7 +36,7 @@ async function main () {
   if (!options['no-build']) compile()
   const betterAuth = !options['no-peers'] && installPeers()
   const keys = createKeys()
-  const common = { keys, build: build.href, rounds: options.rounds, warmUp: options.warmUp, connections: options.connections, profile: options.profile }
+  const common = { keys, build, rounds: options.rounds, warmUp: options.warmUp, connections: options.connections, profile: options.profile }
   const results = {}
   const goals = []
   if (!canPin) console.log('Processes cannot be bound to a core each here (no taskset, or a single core): the figures mean less.\n')
@@ -108,52 +103,13 @@ function readOptions () {
   }
 }
 
-// Into a folder of the benchmark's own, so that nobody's dist/ is in the way,
-// and from which imports resolve to the dependencies of the package itself.
-function compile () {
-  rmSync(build, { recursive: true, force: true })
-  const compiler = createRequire(import.meta.url).resolve('typescript/bin/tsc')
-  run(process.execPath, [compiler, '-p', 'tsconfig.build.json', '--outDir', 'benchmarks/dist', '--declaration', 'false', '--declarationMap', 'false'], root)
-}
-
-/** Installs the peers when they are missing; tells whether better-auth can be measured. */
-function installPeers () {
-  const peers = new URL('../peers/', import.meta.url)
-  if (!existsSync(new URL('node_modules/fastify', peers))) {
-    console.log('Installing what is measured against, in benchmarks/peers ...\n')
-    run('npm', ['ci', '--no-audit', '--no-fund'], peers)
-  }
-  const sqlite = spawnSync(process.execPath, ['-e', 'new (require("better-sqlite3"))(":memory:")'], { cwd: peers })
-  if (sqlite.status !== 0) console.log('better-sqlite3 could not be installed: better-auth is left out.\n')
-  return sqlite.status === 0
-}
-
-function run (command, args, cwd) {
-  const { status } = spawnSync(command, args, { cwd, stdio: 'inherit' })
-  if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed`)
-}
-
 function save (results, goals) {
   if (options.quick && options.out === undefined) return
-  const version = (name) => JSON.parse(readFileSync(new URL(`node_modules/${name}/package.json`, root))).version
-  const peers = options['no-peers'] ? {} : JSON.parse(readFileSync(new URL('../peers/package.json', import.meta.url)))
-  const folder = new URL('../results/', import.meta.url)
-  mkdirSync(folder, { recursive: true })
-  const date = new Date().toISOString()
   const { only, rounds, requests, warmUp, connections, memory, routes } = options
-  const file = options.out === undefined ? new URL(`${date.slice(0, 16).replace(':', '')}.json`, folder) : pathToFileURL(resolve(options.out))
-  writeFileSync(file, `${JSON.stringify({
-    date,
-    node: process.version,
-    cpu: cpus()[0]?.model,
-    cores: cpus().length,
-    memory: totalmem(),
-    system: `${process.platform} ${release()}`,
-    pinned: canPin,
-    versions: { fastify: version('fastify'), '@fastify/jwt': version('@fastify/jwt'), 'fast-jwt': version('fast-jwt'), ...peers.dependencies, ...peers.optionalDependencies },
+  saveResults('verify', {
+    versions: versions(['fastify', '@fastify/jwt', 'fast-jwt'], !options['no-peers']),
     settings: { only, rounds, requests, warmUp, connections, memory, routes },
     goals,
     results
-  }, null, 1)}\n`)
-  console.log(`Raw results: ${relative(process.cwd(), fileURLToPath(file))}`)
+  }, options.out)
 }
