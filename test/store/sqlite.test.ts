@@ -141,6 +141,14 @@ t.test('somebody else who writes is waited for, without stopping the event loop'
     busy.exec('commit')
     t.equal(await store.users.insert(user('eve')), 'stored', 'and it goes on by itself')
   })
+
+  t.test('nor while somebody makes the file', async (t) => {
+    const file = await sqliteFile(t)
+    const maker = new Engine(file)
+    t.teardown(() => maker.close())
+    maker.exec('begin exclusive')
+    await t.rejects(sqliteStore(file).open(), AuthUnavailableError)
+  })
 })
 
 t.test('a transaction that fails leaves nothing behind', async (t) => {
