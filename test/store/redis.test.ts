@@ -48,7 +48,7 @@ t.test('a server that hangs up', async (t) => {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => server.close())
-  await t.rejects(redisStore(`redis://127.0.0.1:${(server.address() as AddressInfo).port}`).open?.(), { name: 'AuthUnavailableError', dependency: 'redis', cause: Error })
+  await t.rejects(async () => await redisStore(`redis://127.0.0.1:${(server.address() as AddressInfo).port}`).open?.(), { name: 'AuthUnavailableError', dependency: 'redis', cause: Error })
 })
 
 t.test('the contract, by address and by a client of the application', { skip }, async (t) => {
