@@ -62,15 +62,19 @@ export function readArgon2 (stored: string): ReadHash | undefined {
 export function createArgon2id (parameters: Argon2Parameters, random: RandomBytes = systemRandom): Hasher {
   const blank = (digest: Buffer): Argon2Hash => ({ ...parameters, kind: 'argon2id', version: 1, salt: random(SALT_BYTES), digest, plain: true })
   const { memoryCost, timeCost, parallelism } = parameters
+  const written = (salt: Buffer, digest: Buffer): string => `$argon2id$v=19$m=${memoryCost},t=${timeCost},p=${parallelism}$${toUnpadded(salt)}$${toUnpadded(digest)}`
 
   return {
     kind: 'argon2id',
     async hash (password) {
       const hash = blank(Buffer.alloc(HASH_BYTES))
       const digest = await derive(password, hash)
-      return `$argon2id$v=19$m=${memoryCost},t=${timeCost},p=${parallelism}$${toUnpadded(hash.salt)}$${toUnpadded(digest)}`
+      return written(hash.salt, digest)
     },
-    decoy: () => reading(blank(random(HASH_BYTES))),
+    decoy () {
+      const text = written(random(SALT_BYTES), random(HASH_BYTES))
+      return { ...readArgon2(text) as ReadHash, text }
+    },
     isCurrent (stored) {
       const hash = parse(stored)
       return hash !== undefined && hash.plain && hash.kind === 'argon2id' && hash.version === 1 &&

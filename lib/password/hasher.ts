@@ -13,12 +13,15 @@ export interface ReadHash {
 /** Reads a stored hash; undefined where it is of another kind, malformed, or would cost too much. Never throws, and takes time linear in what it is given. */
 export type HashReader = (stored: string) => ReadHash | undefined
 
+/** A hash of no password, and how it would be stored. */
+export type Decoy = ReadHash & { readonly text: string }
+
 /** Makes new hashes. Its parameters are checked before it is made. */
 export interface Hasher {
   readonly kind: HashKind
   hash (password: string): Promise<string>
-  /** A hash of no password, which takes as much work as one that {@link Hasher.hash} made. */
-  decoy (): ReadHash
+  /** What could be stored, and is the hash of no password: reading it and trying passwords takes as much work as with one that {@link Hasher.hash} made. */
+  decoy (): Decoy
   /** Whether a stored hash is one of its own, and in no parameter weaker than it would make it now. */
   isCurrent (stored: string): boolean
 }

@@ -63,14 +63,17 @@ export function assemble ({ policy, hasher, accepted, concurrency, queueLimit }:
 
     async verify (password, stored) {
       const usable = typeof stored === 'string' && stored !== '' && !stored.startsWith('!')
-      const hash = usable ? read(stored) : undefined
+      // Whether there is a hash or not, and whoever's it is: all that takes time is done.
+      const text = usable ? stored : decoy.text
+      const hash = read(text)
+      const current = hasher.isCurrent(text)
       const spelling = spell(password, maxLength)
       // Hashes of others may be of what was typed. Out of bounds, an empty password takes its place.
       const forms = typeof spelling === 'string' ? [''] : [...new Set([spelling.normal, spelling.typed])]
-      const form = await queue.run(() => computed(firstMatch(hash ?? decoy, forms)))
-      if (usable && hash === undefined) throw new InvalidHashError({ hash: stored })
-      const matches = hash !== undefined && form !== undefined && typeof spelling !== 'string'
-      return { matches, outdated: matches && (form !== spelling.normal || !hasher.isCurrent(stored as string)) }
+      const form = await queue.run(() => computed(firstMatch(usable && hash !== undefined ? hash : decoy, forms)))
+      if (usable && hash === undefined) throw new InvalidHashError({ hash: text })
+      const matches = usable && form !== undefined && typeof spelling !== 'string'
+      return { matches, outdated: matches && (form !== spelling.normal || !current) }
     }
   }
 }

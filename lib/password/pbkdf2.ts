@@ -82,13 +82,18 @@ export function readPbkdf2 (stored: string): ReadHash | undefined {
 
 /** PBKDF2-HMAC-SHA-256 with 16 bytes of salt, written as passlib does. */
 export function createPbkdf2 ({ iterations }: Pbkdf2Parameters, random: RandomBytes = systemRandom): Hasher {
+  const written = (salt: Buffer, key: Buffer): string => `$pbkdf2-sha256$${iterations}$${toAb64(salt)}$${toAb64(key)}`
+
   return {
     kind: 'pbkdf2',
     async hash (password) {
       const salt = random(SALT_BYTES)
-      return `$pbkdf2-sha256$${iterations}$${toAb64(salt)}$${toAb64(await derive(password, salt, iterations, HASH_BYTES, 'sha256'))}`
+      return written(salt, await derive(password, salt, iterations, HASH_BYTES, 'sha256'))
     },
-    decoy: () => reading({ digest: 'sha256', iterations, salts: [random(SALT_BYTES)], key: random(HASH_BYTES), plain: true }),
+    decoy () {
+      const text = written(random(SALT_BYTES), random(HASH_BYTES))
+      return { ...readPbkdf2(text) as ReadHash, text }
+    },
     isCurrent (stored) {
       const hash = parse(stored)
       return hash !== undefined && hash.plain && hash.digest === 'sha256' && hash.iterations >= iterations && hash.salts.every((salt) => salt.length >= SALT_BYTES)

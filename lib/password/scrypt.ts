@@ -71,15 +71,19 @@ export function readScrypt (stored: string): ReadHash | undefined {
 export function createScrypt (parameters: ScryptParameters, random: RandomBytes = systemRandom): Hasher {
   const blank = (digest: Buffer): ScryptHash => ({ ...parameters, salt: random(SALT_BYTES), digest, plain: true })
   const { cost, blockSize, parallelization } = parameters
+  const written = (salt: Buffer, digest: Buffer): string => `$scrypt$ln=${Math.log2(cost)},r=${blockSize},p=${parallelization}$${toUnpadded(salt)}$${toUnpadded(digest)}`
 
   return {
     kind: 'scrypt',
     async hash (password) {
       const hash = blank(Buffer.alloc(HASH_BYTES))
       const digest = await derive(password, hash)
-      return `$scrypt$ln=${Math.log2(cost)},r=${blockSize},p=${parallelization}$${toUnpadded(hash.salt)}$${toUnpadded(digest)}`
+      return written(hash.salt, digest)
     },
-    decoy: () => reading(blank(random(HASH_BYTES))),
+    decoy () {
+      const text = written(random(SALT_BYTES), random(HASH_BYTES))
+      return { ...readScrypt(text) as ReadHash, text }
+    },
     isCurrent (stored) {
       const hash = parse(stored)
       return hash !== undefined && hash.plain && hash.cost >= cost && hash.blockSize >= blockSize && hash.parallelization >= parallelization &&

@@ -115,7 +115,7 @@ t.test('User enumeration: a right password in other letters is as much work as a
 })
 
 t.test('User enumeration: a decoy that matches by chance is nobody', async (t) => {
-  const hasher: Hasher = { ...createArgon2id(cheapArgon2), decoy: () => ({ kind: 'argon2id', matches: async () => true }), isCurrent: () => true }
+  const hasher: Hasher = { ...createArgon2id(cheapArgon2), decoy: () => ({ kind: 'argon2id', text: '$argon2id', matches: async () => true }), isCurrent: () => true }
   t.strictSame(await cheap({ hasher }).verify('correct horse', undefined), wrong)
   await t.rejects(cheap({ hasher }).verify('correct horse', 'x'), InvalidHashError)
 })
@@ -195,7 +195,7 @@ t.test('Flood of sign-ins: more than fit into the queue are sent away, whatever 
     await new Promise<void>((resolve) => { ends.push(resolve) })
     running--
   }
-  const hasher: Hasher = { ...createArgon2id(cheapArgon2), hash: async () => { await work(); return 'hash' }, decoy: () => ({ kind: 'argon2id', matches: async () => { await work(); return false } }) }
+  const hasher: Hasher = { ...createArgon2id(cheapArgon2), hash: async () => { await work(); return 'hash' }, decoy: () => ({ kind: 'argon2id', text: '$argon2id', matches: async () => { await work(); return false } }) }
   const passwords = cheap({ hasher, concurrency: 2, queueLimit: 3 })
   const asked = [passwords.verify('a', undefined), passwords.hash('b'), passwords.verify('c', null), passwords.hash('d'), passwords.verify('e', '!')]
   for (const late of [passwords.verify('f', undefined), passwords.hash('g'), passwords.verify('h', '$2b$')]) {
@@ -214,7 +214,7 @@ t.test('Flood of sign-ins: more than fit into the queue are sent away, whatever 
 t.test('a library that fails is no wrong password', async (t) => {
   const fault = new Error('out of memory')
   const fail = async (): Promise<never> => { throw fault }
-  const hasher: Hasher = { ...createArgon2id(cheapArgon2), hash: fail, decoy: () => ({ kind: 'argon2id', matches: fail }) }
+  const hasher: Hasher = { ...createArgon2id(cheapArgon2), hash: fail, decoy: () => ({ kind: 'argon2id', text: '$argon2id', matches: fail }) }
   const passwords = cheap({ hasher, concurrency: 1 })
   for (const run of [() => passwords.hash('x'), () => passwords.verify('x', undefined), () => passwords.verify('x', 'no hash')]) {
     const error = await run().catch((error: unknown) => error)
