@@ -5,6 +5,7 @@ import type { Passwords } from '../../password/passwords.js'
 import type { StoredUser, UserStore } from '../../store/contract.js'
 import { normalizeEmail, normalizeUsername } from '../../user/account.js'
 import { loginAccount, type Attempt, type Attempts } from '../attempts.js'
+import { atLeast } from '../pace.js'
 
 /** Who signs in, by one of the two names. */
 export type Credentials = { email: string, username?: undefined, password: string } | { username: string, email?: undefined, password: string }
@@ -41,6 +42,9 @@ export interface CredentialCheck {
   verify (password: string, user: StoredUser | undefined): Promise<{ matches: boolean, outdated: boolean, reason: string }>
 }
 
+/** Milliseconds that looking somebody up takes at least; little beside the hash. */
+const LOOK_UP = 1
+
 /** The check of credentials over these stores. */
 export function createCredentialCheck (options: CredentialCheckOptions): CredentialCheck {
   const { users, passwords, attempts, events } = options
@@ -76,7 +80,7 @@ export function createCredentialCheck (options: CredentialCheckOptions): Credent
     async examine (credentials, origin) {
       const identifier = identifierOf(credentials)
       const attempt = await attempts.begin('login', accountName(identifier), origin)
-      const user = await find(identifier)
+      const user = await atLeast(LOOK_UP, find(identifier))
       const { matches, outdated, reason } = await verify(credentials.password, user)
 
       const refuse = async (why: string): Promise<never> => {
