@@ -39,6 +39,11 @@ export function createUserMaker ({ users, passwords, clock, concealExistingUsers
     return await passwords.hash(password)
   }
 
+  async function store (user: StoredUser): Promise<void> {
+    const stored = await users.insert(user)
+    if (stored !== 'stored') throw refusalOf(stored, undefined, user)
+  }
+
   return async ({ password, roles = [], is_active: isActive = true, is_verified: isVerified = false, ...given }, code) => {
     const { email = '', username = null } = normalizedNames(given)
     if (email === '') throw new TypeError('email is missing')
@@ -48,8 +53,7 @@ export function createUserMaker ({ users, passwords, clock, concealExistingUsers
     const passwordHash = password === undefined ? null : await hashOf(password, { email, username }, code)
     const now = clock()
     const user: StoredUser = { id: timeOrderedId(now), email, username, passwordHash, roles: granted, ...flags, signedOutAt: null, createdAt: now, updatedAt: now }
-    const stored = await (concealExistingUsers ? atLeast(STORING, users.insert(user)) : users.insert(user))
-    if (stored !== 'stored') throw refusalOf(stored, undefined, user)
+    await (concealExistingUsers ? atLeast(STORING, store(user)) : store(user))
     return user
   }
 }
