@@ -15,11 +15,12 @@ import * as signing from './errors/signing.js'
 export { AuthError, type AuthErrorBody, type AuthErrorClass, type AuthErrorOptions } from './errors/auth-error.js'
 export * from './errors/account.js'
 export {
-  AccountUnavailableError, AuthenticationError, ChallengeRequiredError, InvalidAuthorizationError,
+  AccountUnavailableError, AuthenticationError, InvalidAuthorizationError,
   InvalidChallengeError, InvalidCredentialsError, MfaSetupError, MissingTokenError, StepUpRequiredError,
   TokenError, TokenExpiredError, TokenInvalidError, TokenRevokedError,
   type TokenInvalidReason, type UserIdentifier
 } from './errors/authentication.js'
+export { ChallengeRequiredError, type ChallengeName, type ChallengeParameters, type ChallengeRequiredOptions, type CodeChallengeName } from './errors/challenge.js'
 export {
   AuthorizationError, InsufficientGroupsError, InsufficientPermissionsError, InsufficientRolesError, InsufficientScopeError
 } from './errors/authorization.js'

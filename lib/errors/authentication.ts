@@ -158,20 +158,3 @@ export class MfaSetupError extends AuthError<{ reason?: string }> {
   static override readonly detail: string = 'MFA setup failed'
   declare readonly reason?: string
 }
-
-/**
- * Signal of an identity provider to the login service that a challenge must be
- * answered first. It is no refusal and never reaches HTTP.
- */
-export class ChallengeRequiredError extends Error {
-  readonly challengeName: string
-  declare readonly session: string
-
-  constructor (options: { challengeName: string, session: string }) {
-    super('A challenge is required')
-    this.name = 'ChallengeRequiredError'
-    this.challengeName = options.challengeName
-    // The session is a credential: kept out of logs and JSON.
-    Object.defineProperty(this, 'session', { get: () => options.session, enumerable: false })
-  }
-}
