@@ -3,7 +3,6 @@ import type { Passwords } from '../../password/passwords.js'
 import { timeOrderedId } from '../../random.js'
 import type { StoredUser, UserStore } from '../../store/contract.js'
 import { normalizedNames, normalizedRoles, requiredFlag } from '../../user/account.js'
-import { atLeast } from '../pace.js'
 import { refusalOf, withPasswordCode, type PasswordCode } from './refusals.js'
 
 /** A user to be made. Without a password nobody can sign in with one. */
@@ -24,24 +23,14 @@ export interface UserMakerOptions {
   users: UserStore
   passwords: Passwords
   clock: Clock
-  /** Whether nobody may learn which addresses are taken. Default false. */
-  concealExistingUsers?: boolean
 }
 
-/** Milliseconds that storing somebody takes at least, where it must not tell whether it was done. */
-const STORING = 10
-
 /** The maker of users, for registration and for administrators alike. */
-export function createUserMaker ({ users, passwords, clock, concealExistingUsers = false }: UserMakerOptions): UserMaker {
+export function createUserMaker ({ users, passwords, clock }: UserMakerOptions): UserMaker {
   async function hashOf (password: string, names: { email: string, username: string | null }, code: PasswordCode | undefined): Promise<string> {
     const check = passwords.check(password, names)
     await (code === undefined ? check : withPasswordCode(code, check))
     return await passwords.hash(password)
-  }
-
-  async function store (user: StoredUser): Promise<void> {
-    const stored = await users.insert(user)
-    if (stored !== 'stored') throw refusalOf(stored, undefined, user)
   }
 
   return async ({ password, roles = [], is_active: isActive = true, is_verified: isVerified = false, ...given }, code) => {
@@ -53,7 +42,8 @@ export function createUserMaker ({ users, passwords, clock, concealExistingUsers
     const passwordHash = password === undefined ? null : await hashOf(password, { email, username }, code)
     const now = clock()
     const user: StoredUser = { id: timeOrderedId(now), email, username, passwordHash, roles: granted, ...flags, signedOutAt: null, createdAt: now, updatedAt: now }
-    await (concealExistingUsers ? atLeast(STORING, store(user)) : store(user))
+    const stored = await users.insert(user)
+    if (stored !== 'stored') throw refusalOf(stored, undefined, user)
     return user
   }
 }
