@@ -32,14 +32,23 @@ export type { NewAccount } from './lib/flow/account/new-user.js'
 export type { Profile, ProfileChanges } from './lib/flow/account/profile.js'
 export type { Registration } from './lib/flow/account/registration.js'
 export type { SessionInfo, Tokens } from './lib/flow/session/sessions.js'
+export type { ChallengeResponse, SignInAnswer } from './lib/flow/login.js'
+export type { FactorStatus, Mfa } from './lib/flow/mfa/enrolment.js'
+export type { TimedProof } from './lib/flow/mfa/proof.js'
+export type {
+  Caller, Challenge, ChallengeAnswer, ChallengeContext, Identifier, IdentityProvider, Proof, ProviderTrust, RecoveryCodes, ResetTicket, TotpSecret
+} from './lib/flow/provider.js'
+export type { PasswordCheckOptions } from './lib/flow/session/password-check.js'
+export type { MfaOptions } from './lib/mfa-options.js'
+export type { ProviderOptions } from './lib/provider-options.js'
 export type { Credentials } from './lib/flow/session/sign-in.js'
 export type { PasswordOptions, PasswordRule, PasswordSubject } from './lib/password/passwords.js'
 export type { AuthRoutesOptions } from './lib/http/routes/auth-routes.js'
 export type {
-  Account, Count, CountLimit, EphemeralOnlyStore, EphemeralStore, Page, PageRequest, Rotation, SessionEnd, SessionStore,
-  Store, StoredSession, StoredUser, UserChanges, UserConditions, UserRefusal, UserStore
+  Account, Count, CountLimit, EphemeralOnlyStore, EphemeralStore, FactorStore, Page, PageRequest, Rotation, SessionEnd, SessionStore,
+  Store, StoredSession, StoredTotp, StoredUser, UserChanges, UserConditions, UserRefusal, UserStore
 } from './lib/store/contract.js'
 export type { BasicAuthenticate, BasicUser } from './lib/http/basic.js'
-export type { AuthPluginOptions } from './lib/options.js'
+export type { AuthPluginOptions, BasicOptions } from './lib/options.js'
 export type { IssuerOptions, JwtOptions } from './lib/issuer-options.js'
 export type { Bouncer } from './lib/plugin.js'

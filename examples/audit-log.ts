@@ -6,6 +6,11 @@ import { securityContext, type AuthEventName, type AuthEvents, type Bouncer } fr
 const NAMES: Readonly<Record<AuthEventName, true>> = {
   user_login: true,
   user_login_failed: true,
+  challenge_failed: true,
+  recovery_code_used: true,
+  recovery_codes_replaced: true,
+  mfa_enabled: true,
+  mfa_disabled: true,
   user_logout: true,
   token_refreshed: true,
   refresh_token_reused: true,

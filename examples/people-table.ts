@@ -11,19 +11,20 @@ interface Person {
   duties: string
   left_on: string | null
   mail_confirmed: 0 | 1
-  /** The one column that had to be added. */
+  /** The two columns that had to be added. */
   signed_out: number | null
+  must_change: 0 | 1
   joined: number
   changed: number
 }
 
 const TABLE = `create table if not exists people (
   person_key text primary key, mail text not null unique collate nocase, nickname text unique, secret text, duties text not null,
-  left_on text, mail_confirmed integer not null, signed_out integer, joined integer not null, changed integer not null)`
-const INSERT = `insert into people (person_key, mail, nickname, secret, duties, left_on, mail_confirmed, signed_out, joined, changed)
-  values (@person_key, @mail, @nickname, @secret, @duties, @left_on, @mail_confirmed, @signed_out, @joined, @changed)`
+  left_on text, mail_confirmed integer not null, signed_out integer, must_change integer not null, joined integer not null, changed integer not null)`
+const INSERT = `insert into people (person_key, mail, nickname, secret, duties, left_on, mail_confirmed, signed_out, must_change, joined, changed)
+  values (@person_key, @mail, @nickname, @secret, @duties, @left_on, @mail_confirmed, @signed_out, @must_change, @joined, @changed)`
 const UPDATE = `update people set mail = @mail, nickname = @nickname, secret = @secret, duties = @duties, left_on = @left_on,
-  mail_confirmed = @mail_confirmed, signed_out = @signed_out, changed = @changed where person_key = @person_key`
+  mail_confirmed = @mail_confirmed, signed_out = @signed_out, must_change = @must_change, changed = @changed where person_key = @person_key`
 const OTHERS_WITH = 'select 1 from people, json_each(duties) where left_on is null and value = ? and person_key <> ? and (mail_confirmed or not ?)'
 const PAGE = 'select * from people where (joined, person_key) > (?, ?) order by joined, person_key limit ?'
 
@@ -130,6 +131,7 @@ function rowOf (user: StoredUser): Person {
     left_on: user.isActive ? null : new Date(user.updatedAt).toISOString(),
     mail_confirmed: user.isVerified ? 1 : 0,
     signed_out: user.signedOutAt,
+    must_change: user.mustChangePassword ? 1 : 0,
     joined: user.createdAt,
     changed: user.updatedAt
   }
@@ -145,6 +147,7 @@ function userOf (row: Person): StoredUser {
     isActive: row.left_on === null,
     isVerified: row.mail_confirmed === 1,
     signedOutAt: row.signed_out,
+    mustChangePassword: row.must_change === 1,
     createdAt: row.joined,
     updatedAt: row.changed
   }

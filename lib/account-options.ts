@@ -2,6 +2,7 @@ import { Type } from '@sinclair/typebox'
 import { ConfigurationError } from './errors/operation.js'
 import { DEFAULT_LIMITS, type AttemptLimit, type AttemptLimits, type AttemptOperation } from './flow/attempts.js'
 import type { SessionLifetimes } from './flow/session/sessions.js'
+import { mfaOptionsSchema, readMfaSettings, type MfaOptions, type MfaSettings } from './mfa-options.js'
 import { passwordOptionsSchema } from './password/options-schema.js'
 import { createPasswords, type PasswordOptions, type Passwords } from './password/passwords.js'
 import { deriveKey } from './random.js'
@@ -46,6 +47,10 @@ export interface AccountOptions {
   requireVerified?: boolean
   /** Whether registering an address that is taken looks like registering a free one; needs `requireVerified`. Default false. */
   concealExistingUsers?: boolean
+  /** Key that encrypts secrets of second factors: 32 random bytes in base64, or a list for rotation, of which the first encrypts. */
+  encryptionKey?: string | readonly string[]
+  /** Second factors; they need `encryptionKey`. */
+  mfa?: MfaOptions
   /** Lifetime of tokens that verify an address, in seconds. Default `{ tokenTtl: 86400 }`. */
   verification?: { tokenTtl?: number }
   /** Lifetime of tokens that reset a password, in seconds. Default `{ tokenTtl: 3600 }`. */
@@ -53,12 +58,12 @@ export interface AccountOptions {
 }
 
 /** The same as the account system uses them. */
-export interface AccountSettings {
+export interface AccountSettings extends Omit<MfaSettings, 'challenge' | 'recentSignIn'> {
   store: Store
   ephemeralStore: EphemeralOnlyStore | undefined
   passwords: Passwords
   refreshKeys: readonly [Buffer, ...Buffer[]]
-  lifetimes: SessionLifetimes & { verification: number, passwordReset: number }
+  lifetimes: SessionLifetimes & { verification: number, passwordReset: number, challenge: number, recentSignIn: number }
   /** False for no check; otherwise seconds. */
   maxStaleness: number | false
   limits: AttemptLimits
@@ -94,7 +99,8 @@ export const accountOptionsSchema = {
   requireVerified: flag,
   concealExistingUsers: flag,
   verification: tokenTtl,
-  passwordReset: tokenTtl
+  passwordReset: tokenTtl,
+  ...mfaOptionsSchema
 }
 
 /** What of the rest of the options the account system stands on. */
@@ -103,6 +109,8 @@ export interface SigningOptions {
   refreshTokenTtl: number
   /** Secrets that sign tokens, the first of them today's; undefined where tokens are signed elsewhere. */
   secrets: readonly string[] | undefined
+  /** Whose tokens they are. */
+  issuer: string
 }
 
 /** Reads the options of the account system; undefined without a store. Throws {@link ConfigurationError}. */
@@ -116,6 +124,7 @@ export function readAccountSettings (options: AccountOptions, signing: SigningOp
   if (signing.secrets === undefined) throw refuse('store', 'needs a key that signs the tokens of its sessions: give jwt.secret a string, or { public, private }')
   if (options.concealExistingUsers === true && options.requireVerified !== true) throw refuse('concealExistingUsers', 'needs requireVerified: true, since a sign-in right after registering would tell whether the address was free')
   const idle = signing.refreshTokenTtl
+  const { challenge, recentSignIn, ...mfa } = readMfaSettings(options.encryptionKey, options.mfa ?? {}, signing.issuer)
   return {
     store,
     ephemeralStore,
@@ -127,8 +136,11 @@ export function readAccountSettings (options: AccountOptions, signing: SigningOp
       absolute: sessions.maxLifetime ?? Math.max(30 * DAY, idle),
       grace: sessions.gracePeriod ?? 10,
       verification: options.verification?.tokenTtl ?? DAY,
-      passwordReset: options.passwordReset?.tokenTtl ?? 3600
+      passwordReset: options.passwordReset?.tokenTtl ?? 3600,
+      challenge,
+      recentSignIn
     },
+    ...mfa,
     maxStaleness: revocation === false ? false : revocation === true ? 0 : revocation.maxStaleness,
     limits: limitsOf(options.attempts),
     adminRole: options.adminRole ?? 'admin',
@@ -147,7 +159,8 @@ function refreshKeys (secrets: string | readonly string[]): readonly [Buffer, ..
 
 const NO_LIMITS = { account: false, address: false } as const
 
-function limitsOf (attempts: AccountOptions['attempts'] = {}): AttemptLimits {
+/** All limits: those given, and defaults for the rest. */
+export function limitsOf (attempts: AccountOptions['attempts'] = {}): AttemptLimits {
   return Object.fromEntries(Object.entries(DEFAULT_LIMITS).map(([operation, defaults]) => {
     const given = attempts === false ? false : attempts[operation as AttemptOperation] ?? {}
     // By name, not spread: what is undefined is left out as well.

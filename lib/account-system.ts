@@ -3,13 +3,13 @@ import type { AccountSettings } from './account-options.js'
 import { systemClock } from './clock.js'
 import { ConfigurationError } from './errors/operation.js'
 import type { AuthEventEmitter } from './events.js'
-import { createAccounts, type Accounts } from './flow/accounts.js'
+import { createAccounts, type Accounts, type SignInService } from './flow/accounts.js'
 import { createLaterTasks } from './flow/later.js'
 import type { Identify, TrustedIssuer } from './flow/session/identify.js'
 import { createRevocation, type Revocation } from './flow/session/revocation.js'
 import type { JwtService } from './http/fastify-jwt.js'
 import { available } from './store/available.js'
-import type { EphemeralStore, SessionStore, UserStore } from './store/contract.js'
+import type { EphemeralStore, FactorStore, SessionStore, UserStore } from './store/contract.js'
 
 /** The stores of one application, open, and the check of access tokens against them. */
 export interface OpenAccounts {
@@ -18,6 +18,7 @@ export interface OpenAccounts {
   issuer: string
   users: UserStore
   sessions: SessionStore
+  factors: FactorStore
   ephemeral: EphemeralStore
   revocation: Revocation
 }
@@ -36,11 +37,11 @@ export async function openAccounts (instance: FastifyInstance, settings: Account
     await one.open?.()
     instance.addHook('onClose', async () => { await one.close?.() })
   }
-  const { users, sessions, ephemeral: stored } = available(store)
+  const { users, sessions, factors, ephemeral: stored } = available(store)
   const { ephemeral } = ephemeralStore === undefined ? { ephemeral: stored } : available(ephemeralStore)
   pruneSessions(instance, sessions)
   const revocation = createRevocation({ users, sessions, ephemeral, maxStaleness: Number(maxStaleness), clockTolerance: local.rules.clockTolerance, requireVerified, clock: systemClock })
-  return { settings, issuer: local.rules.issuer, users, sessions, ephemeral, revocation }
+  return { settings, issuer: local.rules.issuer, users, sessions, factors, ephemeral, revocation }
 }
 
 const HOUR = 3_600_000
@@ -58,13 +59,12 @@ function pruneSessions (instance: FastifyInstance, sessions: SessionStore): void
 export interface AccountDependencies {
   identify: Identify
   /** Signs with the key of the settings. */
-  jwt: JwtService | undefined
+  jwt: JwtService
   events: AuthEventEmitter
 }
 
-/** Builds the account system on open stores; without any, one whose members say so when they are used. */
-export async function buildAccounts (instance: FastifyInstance, open: OpenAccounts | undefined, { identify, jwt, events }: AccountDependencies): Promise<Accounts> {
-  if (open === undefined || jwt === undefined) return missingAccounts()
+/** Builds the account system on open stores. */
+export function buildAccounts (instance: FastifyInstance, open: OpenAccounts, { identify, jwt, events }: AccountDependencies): { accounts: Accounts, service: SignInService } {
   const { settings, ...stores } = open
   const report = (err: unknown): void => { instance.log.error({ err }, 'fastify-bouncer: what was to be done after an answer failed') }
   const later = createLaterTasks(report)
@@ -83,12 +83,11 @@ export async function buildAccounts (instance: FastifyInstance, open: OpenAccoun
   })
 }
 
-function missingAccounts (): Accounts {
-  const refuse = (): never => {
-    throw new ConfigurationError({ option: 'store', message: 'store is missing; accounts need one, such as store: sqliteStore(\'auth.db\') of fastify-bouncer/sql.' })
-  }
+/** Every service, each of which says when it is used what it needs: a store, or one that `given` has. */
+export function missingAccounts (problem: string): Accounts {
+  const refuse = (): never => { throw new ConfigurationError({ option: 'store', message: problem }) }
   const refuseLater = async (): Promise<never> => refuse()
   const calls = { login: refuseLater, refresh: refuseLater, logout: refuseLater, logoutAll: refuseLater, register: refuseLater }
-  const groups = Object.fromEntries(['users', 'profile', 'sessions', 'passwords', 'verification'].map((name) => [name, { get: refuse, enumerable: false }]))
+  const groups = Object.fromEntries(['users', 'profile', 'sessions', 'passwords', 'verification', 'challenges', 'mfa'].map((name) => [name, { get: refuse, enumerable: false, configurable: true }]))
   return Object.defineProperties(calls, groups) as unknown as Accounts
 }

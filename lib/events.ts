@@ -16,6 +16,13 @@ export interface Origin {
 export interface AuthEvents {
   user_login: { user: Account, sessionId: string, origin: Origin }
   user_login_failed: { identifier: string, reason: string, userId?: string, origin: Origin }
+  /** An answer to a challenge was wrong, late or of another sign-in. `account` is the user's id, for users of the store. */
+  challenge_failed: { challengeName: string, account: string | undefined, reason: string, origin: Origin }
+  /** Somebody signed in by a recovery code; so many are left. */
+  recovery_code_used: { user: Account, left: number }
+  recovery_codes_replaced: { user: Account }
+  mfa_enabled: { user: Account }
+  mfa_disabled: { user: Account }
   user_logout: { userId: string, sessionIds: readonly string[], reason: string }
   token_refreshed: { userId: string, sessionId: string, origin: Origin }
   refresh_token_reused: { userId: string, sessionId: string, origin: Origin }

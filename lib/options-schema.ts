@@ -1,5 +1,6 @@
 import { Type, type TSchema } from '@sinclair/typebox'
 import { accountOptionsSchema } from './account-options.js'
+import { providerOptionsSchema } from './provider-options.js'
 
 const DAY = 86_400
 const upToADay = Type.Number({ minimum: 0, maximum: DAY, remedy: 'must be a number of seconds, up to a day' })
@@ -55,10 +56,13 @@ export const optionsSchema = Type.Object({
   decorate: Type.Optional(flag),
   securityContext: Type.Optional(flag),
   logLevel: Type.Optional(oneOf('trace', 'debug', 'info', 'warn', 'error', 'silent')),
+  ...optional(providerOptionsSchema),
   basic: Type.Optional(Type.Union([Type.Boolean(), Type.Object({
     authenticate: Type.Optional(callback),
-    realm: Type.Optional(Type.String({ pattern: '^[ !#-\\[\\]-~]+$' }))
-  }, closed)], { remedy: 'must be true, or { authenticate, realm }: a function of user name and password, and a text without quotes' })),
+    realm: Type.Optional(Type.String({ pattern: '^[ !#-\\[\\]-~]+$' })),
+    allowSingleFactor: Type.Optional(flag),
+    cacheFor: Type.Optional(Type.Number({ minimum: 0, maximum: 300, remedy: 'must be a number of seconds, up to 300' }))
+  }, closed)], { remedy: 'must be true, or { authenticate, realm, allowSingleFactor, cacheFor }: a function of user name and password, a text without quotes, true or false, and seconds up to 300' })),
   expose: Type.Optional(Type.Record(Type.String(), Type.Object({ schema: Type.Object({ properties: Type.Object({}) }), pick: callback }, closed), { remedy: 'must map class names to { schema, pick }, the schema being that of an object' })),
   detail: Type.Optional(callback)
 }, closed)

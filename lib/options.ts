@@ -1,17 +1,30 @@
 import { Value, ValueErrorType } from '@sinclair/typebox/value'
-import { readAccountSettings, type AccountOptions, type AccountSettings } from './account-options.js'
+import { accountOptionsSchema, readAccountSettings, type AccountOptions, type AccountSettings } from './account-options.js'
 import { errorClasses } from './errors.js'
 import { ConfigurationError } from './errors/operation.js'
 import type { TrustedIssuer } from './flow/session/identify.js'
 import type { FastifyJwtOptions } from './http/fastify-jwt.js'
-import type { BasicAuthenticate } from './http/basic.js'
+import { localUsers, type BasicAuthenticate } from './http/basic.js'
 import type { DetailResolver, Exposure, Exposures, RefusalLogLevel } from './http/refusal.js'
 import type { Protect } from './http/routes.js'
 import { readIssuer, type IssuerOptions } from './issuer-options.js'
 import { optionsSchema } from './options-schema.js'
+import { readProviderSettings, type ProviderOptions, type ProviderSettings } from './provider-options.js'
+
+/** HTTP Basic. */
+export interface BasicOptions {
+  /** A check of the application's own. Default: the users of the `store`. */
+  authenticate?: BasicAuthenticate
+  /** What the dialog of a browser shows. Default `'api'`. */
+  realm?: string
+  /** Whether users of the `store` who have a second factor pass without it. Default false. */
+  allowSingleFactor?: boolean
+  /** For how many seconds a password that was right is taken without hashing it again, while it is the user's. Default 0, at most 300. */
+  cacheFor?: number
+}
 
 /** Options of the plugin. `issuer` and `audience`, or `issuers`, are required. */
-export interface AuthPluginOptions extends Partial<IssuerOptions>, AccountOptions {
+export interface AuthPluginOptions extends Partial<IssuerOptions>, AccountOptions, ProviderOptions {
   /** Several issuers, in place of `issuer`, `audience`, `jwt` and `roles`; chosen by the exact `iss` of a token. */
   issuers?: readonly IssuerOptions[]
   /** False switches every guard off, in development and test only. Default true. */
@@ -27,7 +40,7 @@ export interface AuthPluginOptions extends Partial<IssuerOptions>, AccountOption
   /** False leaves the instance alone but for `bouncer`. Default true. */
   decorate?: boolean
   /** HTTP Basic (RFC 7617), beside bearer tokens or, without `jwt`, alone: `true` for the users of the `store`, or the application's own check. Default false. */
-  basic?: boolean | { authenticate?: BasicAuthenticate, realm?: string }
+  basic?: boolean | BasicOptions
   /** Whether {@link securityContext} works. Default true; docs/performance.md has its cost. */
   securityContext?: boolean
   /** Level of a refusal's log line. Default `'info'`; 5xx are always `'error'`. */
@@ -60,11 +73,15 @@ export interface Settings {
   expose: Record<string, Exposure>
   detail: DetailResolver | undefined
   propagateEvents: boolean
-  /** HTTP Basic: the application's check, or undefined for that of the account system; and what the dialog of a browser shows. */
-  basic: { authenticate: BasicAuthenticate | undefined, realm: string } | undefined
+  /** HTTP Basic: the application's check, or that of the account system; and what the dialog of a browser shows. */
+  basic: { authenticate: BasicAuthenticate, realm: string } | undefined
   /** The account system, if there is one, and the issuer of its tokens. */
   accounts: AccountSettings | undefined
+  /** Where users sign in, if it is elsewhere. */
+  provider: ProviderSettings | undefined
   localIssuer: TrustedIssuer | undefined
+  /** Whose tokens the provider's users bring. */
+  providerIssuer: string
   /** What others verify the tokens signed here with, as JSON Web Keys. */
   publicKeys: ReadonlyArray<Record<string, unknown>>
 }
@@ -94,17 +111,20 @@ export function readSettings (given: AuthPluginOptions): Settings {
     if (!errorClasses.some((errorClass) => errorClass.name === name)) throw refuse(`expose.${name}`, 'is no error class of this package')
   }
   const signer = issuers.find(({ jwt }) => jwt.show) ?? issuers.find(({ jwt }) => jwt.signing !== undefined)
-  const accounts = enabled ? readAccountSettings(options, { accessTokenTtl: 900, refreshTokenTtl: 604_800, secrets: undefined, ...signer }) : undefined
+  const provider = enabled ? readProviderSettings(options, Object.keys(accountOptionsSchema)) : undefined
+  const accounts = enabled && provider === undefined ? readAccountSettings(options, { accessTokenTtl: 900, refreshTokenTtl: 604_800, secrets: undefined, issuer: signer?.trusted.rules.issuer ?? '', ...signer }) : undefined
   return {
     issuers: issuers.map(({ trusted }) => trusted),
     jwt: signer?.jwt,
     accounts,
+    provider,
+    providerIssuer: options.provider?.trust?.issuer ?? issuers[0]?.trusted.rules.issuer ?? '',
     localIssuer: signer?.trusted,
     // Of that issuer only: with another's among them, its owner could sign our tokens for those who trust this list.
     publicKeys: signer?.publicKeys ?? [],
     propagateEvents: options.events?.propagate ?? false,
     basic: enabled ? basicOf(options) : undefined,
-    mayBeUnavailable: accounts !== undefined || (enabled && typeof options.basic === 'object') || (enabled && issuersOf(options).some((issuer) => issuer.jwt.jwksUrl !== undefined || issuer.roles !== undefined)),
+    mayBeUnavailable: accounts !== undefined || provider !== undefined || (enabled && typeof options.basic === 'object') || (enabled && issuersOf(options).some((issuer) => issuer.jwt.jwksUrl !== undefined || issuer.roles !== undefined)),
     revocable: accounts !== undefined && accounts.maxStaleness !== false,
     maxTokenLength: Math.max(0, ...issuers.map(({ jwt }) => jwt.maxTokenLength)),
     cacheSize: Math.max(0, ...jwts.map(({ cache = false }) => typeof cache === 'number' ? cache : cache ? DEFAULT_CACHE_SIZE : 0)),
@@ -142,6 +162,11 @@ function issuersOf (options: AuthPluginOptions): readonly IssuerOptions[] {
     if (new Set(issuers.map((one) => one.issuer)).size < issuers.length) throw refuse('issuers', 'names an issuer twice; each must have an iss of its own')
     return issuers
   }
+  const { trust } = options.provider ?? {}
+  if (trust !== undefined && issuer === undefined) {
+    const { issuer: iss, audience: aud, jwksUrl } = trust
+    return [{ issuer: iss, audience: audience ?? aud, jwt: { ...jwt, jwksUrl }, ...(roles !== undefined && { roles }) }]
+  }
   const alone = typeof options.basic === 'object' && options.basic.authenticate !== undefined
   if (alone && [issuer, audience, jwt, roles].every((one) => one === undefined)) return []
   if (issuer === undefined) throw refuse('issuer', 'is missing; give the exact value of the tokens\' iss')
@@ -152,9 +177,11 @@ function issuersOf (options: AuthPluginOptions): readonly IssuerOptions[] {
 
 function basicOf ({ basic = false, store }: AuthPluginOptions): Settings['basic'] {
   if (basic === false) return undefined
-  const { authenticate, realm = 'api' } = basic === true ? {} : basic
+  const { authenticate, realm = 'api', ...local } = basic === true ? {} : basic
   if (authenticate === undefined && store === undefined) throw refuse('basic', 'needs a store whose users it can ask, or { authenticate }')
-  return { authenticate, realm }
+  const [stray] = Object.keys(local)
+  if (authenticate !== undefined && stray !== undefined) throw refuse(`basic.${stray}`, 'is for users of the store; a check of your own decides for itself')
+  return { authenticate: authenticate ?? localUsers(local), realm }
 }
 
 function refuse (option: string, problem: string): ConfigurationError {

@@ -4,7 +4,7 @@ import { runAs, type User } from './context.js'
 import { ConfigurationError } from './errors/operation.js'
 import { authenticated, createAuthenticator, identityKey, identityOf, nobody, type Authenticator } from './http/authenticate.js'
 import { createRecogniser, createRefuser, everyErrorHandler, handlingKey, routeErrorHandler, type ErrorHandling } from './http/error-handler.js'
-import { basicChallenge, createBasic, localUsers } from './http/basic.js'
+import { basicChallenge, createBasic } from './http/basic.js'
 import { registerFastifyJwt, type JwtService } from './http/fastify-jwt.js'
 import { sendNotFound } from './http/foreign-errors.js'
 import { ADMITTED, createEnforcer, createGuard, createGuards, type Enforcer, type Guards } from './http/guards.js'
@@ -14,10 +14,11 @@ import { guardRoutes, watchOutside } from './http/routes.js'
 import { watchScopeGuards } from './http/scope-guards.js'
 import { documentRoutes } from './http/swagger.js'
 import { readSettings, type AuthPluginOptions, type Settings } from './options.js'
-import { buildAccounts, openAccounts, type OpenAccounts } from './account-system.js'
+import { buildAccounts, missingAccounts, openAccounts, type OpenAccounts } from './account-system.js'
+import { buildProvider, openProvider } from './provider-system.js'
 import { systemClock } from './clock.js'
 import { createEvents, type AuthEventEmitter } from './events.js'
-import type { Accounts } from './flow/accounts.js'
+import type { Accounts, SignInService } from './flow/accounts.js'
 import { createIdentify, type Identify } from './flow/session/identify.js'
 import { createTokenVerifier } from './token/verify.js'
 
@@ -47,7 +48,7 @@ async function bouncer (instance: FastifyInstance, options: AuthPluginOptions): 
     ? createAuthenticator({
       userProperty,
       identify: settings.issuers.length > 0 ? identify : undefined,
-      basic: settings.basic && createBasic(settings.basic.authenticate ?? localUsers),
+      basic: settings.basic && createBasic(settings.basic.authenticate),
       basicChallenge: settings.basic && basicChallenge(settings.basic.realm)
     })
     : nobody
@@ -75,10 +76,9 @@ async function bouncer (instance: FastifyInstance, options: AuthPluginOptions): 
   documentRoutes(instance, { routes, scopeGuards, settings })
   if (errorHandler === 'all') answerEverything(instance, handling)
   const jwt = settings.jwt === undefined ? undefined : await registerFastifyJwt(instance, settings.jwt, authenticate)
-  const accounts = await services(instance, settings, { open, identify, guards, jwt })
-  instance.decorate('bouncer', accounts)
-  const { publicKeys } = settings
-  instance.decorate(accountsKey as never, (open === undefined ? null : { ...open.settings, issuer: open.issuer, accounts, publicKeys, handling: errorHandler === false ? undefined : handling }) satisfies MountedAccounts | null as never)
+  const { bouncer, ...built } = await services(instance, settings, { open, identify, guards, jwt })
+  instance.decorate('bouncer', bouncer)
+  instance.decorate(accountsKey as never, mounted(settings, built, errorHandler === false ? undefined : handling) as never)
 }
 
 interface BuiltParts {
@@ -88,15 +88,46 @@ interface BuiltParts {
   jwt: JwtService | undefined
 }
 
-async function services (instance: FastifyInstance, { propagateEvents }: Settings, { open, identify, guards, jwt }: BuiltParts): Promise<Bouncer> {
+const NO_STORE = 'store is missing; accounts need one, such as store: sqliteStore(\'auth.db\') of fastify-bouncer/sql.'
+const NOT_HERE = 'Users of a provider are not listed, made or changed here: for that, use a store.'
+
+interface BuiltServices {
+  /** Undefined where users are a provider's, or there are none. */
+  accounts: Accounts | undefined
+  service: SignInService | undefined
+}
+
+async function services (instance: FastifyInstance, { propagateEvents, provider }: Settings, { open, identify, guards, jwt }: BuiltParts): Promise<BuiltServices & { bouncer: Bouncer }> {
   const events = createEvents({
     propagate: propagateEvents,
     report: (err) => { instance.log.error({ err }, `fastify-bouncer: a listener of ${err.eventName} failed`) }
   })
-  const accounts = await buildAccounts(instance, open, { identify, jwt, events })
   const own = { guards, jwt, events: { on: events.on }, authenticate: async (token: string) => await identify(token) }
   // Not spread: members that refuse, for want of a store, do so when they are read.
-  return Object.defineProperties(own, Object.getOwnPropertyDescriptors(accounts)) as Bouncer
+  const bouncerOf = (accounts: object): Bouncer => Object.defineProperties({ ...own }, Object.getOwnPropertyDescriptors(accounts)) as Bouncer
+  if (provider !== undefined) {
+    const { accounts, service } = buildProvider(instance, provider, { ephemeral: await openProvider(instance, provider), identify, events })
+    return { accounts: undefined, service, bouncer: Object.defineProperties(bouncerOf(missingAccounts(NOT_HERE)), Object.getOwnPropertyDescriptors(accounts)) }
+  }
+  if (open === undefined || jwt === undefined) return { accounts: undefined, service: undefined, bouncer: bouncerOf(missingAccounts(NO_STORE)) }
+  const { accounts, service } = buildAccounts(instance, open, { identify, jwt, events })
+  return { accounts, service, bouncer: bouncerOf(accounts) }
+}
+
+/** What the routes find: null where nobody can sign in. */
+function mounted ({ accounts: settings, providerIssuer, localIssuer, publicKeys }: Settings, { accounts, service }: BuiltServices, handling: ErrorHandling | undefined): MountedAccounts | null {
+  if (service === undefined) return null
+  return {
+    accounts,
+    service,
+    handling,
+    publicKeys,
+    issuer: settings === undefined ? providerIssuer : localIssuer?.rules.issuer ?? '',
+    hasMfa: settings === undefined || settings.sealer !== undefined,
+    adminRole: settings?.adminRole ?? '',
+    requireVerified: settings?.requireVerified ?? false,
+    concealExistingUsers: settings?.concealExistingUsers ?? false
+  }
 }
 
 function refuseCollisions (instance: FastifyInstance, { userProperty, jwt }: Settings): void {

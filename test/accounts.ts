@@ -1,7 +1,7 @@
 import { mock } from 'node:test'
 import type { FastifyInstance, FastifyServerOptions, LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
-import { authRoutes, memoryStore, type AuthEventName, type AuthEvents, type AuthPluginOptions, type AuthRoutesOptions, type Tokens } from '../index.js'
+import { authRoutes, memoryStore, type AuthEventName, type AuthEvents, type AuthPluginOptions, type AuthRoutesOptions, type SignInAnswer, type Tokens } from '../index.js'
 import { createPasswords } from '../lib/password/passwords.js'
 import { build } from './build.js'
 
@@ -28,6 +28,11 @@ export interface AccountsApp {
 const NAMES: Record<AuthEventName, true> = {
   user_login: true,
   user_login_failed: true,
+  challenge_failed: true,
+  recovery_code_used: true,
+  recovery_codes_replaced: true,
+  mfa_enabled: true,
+  mfa_disabled: true,
   user_logout: true,
   token_refreshed: true,
   refresh_token_reused: true,
@@ -68,7 +73,7 @@ export async function accounts (t: Test, overrides: AuthPluginOptions = {}, rout
     async signUp ({ email = `user${++users}@example.com`, username, roles = [] } = {}) {
       const { id } = await app.bouncer.users.create({ email, roles, is_verified: true, ...(username !== undefined && { username }) })
       await store.users.update(id, { passwordHash: await hashed })
-      return { id, email, ...await app.bouncer.login({ email, password }) }
+      return { id, email, ...await tokensOf(app.bouncer.login({ email, password })) }
     }
   }
 }
@@ -99,4 +104,11 @@ export async function mailed ({ happened }: AccountsApp, name: 'verification_req
 export function visible ({ statusCode, payload, headers }: LightMyRequestResponse): object {
   const { date, ...rest } = headers
   return { statusCode, payload, headers: rest }
+}
+
+/** The tokens of a sign-in that is asked for nothing more. */
+export async function tokensOf (answer: Promise<SignInAnswer>): Promise<Tokens> {
+  const given = await answer
+  if ('challenge_name' in given) throw new Error(`a challenge: ${given.challenge_name}`)
+  return given
 }

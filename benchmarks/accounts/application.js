@@ -66,7 +66,7 @@ function accountVerbs (app, store, parameters) {
       const passwordHash = password === null ? null : await hash(password, parameters)
       const now = Date.now()
       for (const email of emails) {
-        const stored = await store.users.insert({ id: randomUUID(), email, username: null, passwordHash, roles: [], isActive, isVerified, signedOutAt: null, createdAt: now, updatedAt: now })
+        const stored = await store.users.insert({ id: randomUUID(), email, username: null, passwordHash, roles: [], isActive, isVerified, mustChangePassword: false, signedOutAt: null, createdAt: now, updatedAt: now })
         if (stored !== 'stored') throw new Error(`${email}: ${stored}`)
       }
     },

@@ -3,10 +3,11 @@ import type { User } from '../context.js'
 import { TokenInvalidError } from '../errors/authentication.js'
 import type { AuthEventEmitter, Origin } from '../events.js'
 import type { Passwords } from '../password/passwords.js'
-import type { Account, EphemeralStore, SessionStore, UserStore } from '../store/contract.js'
-import { accountOf } from '../user/account.js'
+import type { EphemeralStore, FactorStore, SessionStore, UserStore } from '../store/contract.js'
 import { createOneTimeTokens } from '../token/one-time.js'
 import { createRefreshTokens } from '../token/refresh-token.js'
+import type { Sealer } from '../encryption.js'
+import { createChallengeSessions } from '../mfa/challenge-sessions.js'
 import { createAttempts, type AttemptLimits } from './attempts.js'
 import type { Identify } from './session/identify.js'
 import type { LaterTasks } from './later.js'
@@ -16,15 +17,27 @@ import { createProfile, type Profile } from './account/profile.js'
 import { createRegister, type Register } from './account/registration.js'
 import type { Revocation } from './session/revocation.js'
 import { createSessions, type AccessTokenSigner, type SessionLifetimes, type Sessions, type Tokens } from './session/sessions.js'
-import { createCredentialCheck, type Credentials } from './session/credentials.js'
-import { createSignIn, type SignIn } from './session/sign-in.js'
+import { createPasswordCheck, type PasswordCheck } from './session/password-check.js'
+import { createCredentialCheck } from './session/credentials.js'
+import { createLocalProvider } from './local-provider.js'
+import { createLogin, type Login } from './login.js'
+import type { IdentityProvider } from './provider.js'
+import { createMfa, type Mfa } from './mfa/enrolment.js'
+import { createProof } from './mfa/proof.js'
+import { createSecondFactor } from './mfa/second-factor.js'
+import { createChallengeAnswers } from './session/challenge-answers.js'
+import { createCompletion, type MfaPolicy } from './session/completion.js'
+import { createSignIn } from './session/sign-in.js'
 import { createUsers, type Users } from './account/users.js'
 import { createVerification, type Verification } from './account/verification.js'
 
 /** The account system as calls; its routes are these and nothing more. */
 export interface Accounts {
-  /** Signs a user in by e-mail address or user name. Throws `InvalidCredentialsError`, `RateLimitError`. */
-  readonly login: SignIn
+  /** Signs a user in by e-mail address or user name: tokens, or a challenge. Throws `InvalidCredentialsError`, `RateLimitError`. */
+  readonly login: Login['signIn']
+  /** The steps of a sign-in after the password. */
+  readonly challenges: Pick<Login, 'respond'>
+  readonly mfa: Mfa
   /** The user of an access token. Throws one of the 401 classes. */
   authenticate (accessToken: string): Promise<User>
   /** New tokens for a refresh token. Throws `TokenError` classes, `AuthenticationError` (session lapsed), `AccountUnavailableError`, `RateLimitError`. */
@@ -39,8 +52,7 @@ export interface Accounts {
   readonly profile: Profile
   readonly sessions: Pick<Sessions, 'list' | 'end' | 'ownerOf' | 'sessionOf'>
   readonly passwords: {
-    /** The user of these credentials, without a session. Throws as {@link Accounts.login} does. */
-    verify (credentials: Credentials, origin?: Origin): Promise<Account>
+    readonly verify: PasswordCheck
     requestReset: PasswordReset['request']
     reset: PasswordReset['reset']
     change: Profile['changePassword']
@@ -48,10 +60,14 @@ export interface Accounts {
   readonly verification: Pick<Verification, 'request' | 'verify'>
 }
 
+/** A provider, whose challenges are answers. */
+export type SignInService = Login & Omit<IdentityProvider, keyof Login>
+
 /** What the account system is built of. */
 export interface AccountsOptions {
   users: UserStore
   sessions: SessionStore
+  factors: FactorStore
   ephemeral: EphemeralStore
   passwords: Passwords
   /** The first makes refresh tokens, all read them. */
@@ -65,6 +81,8 @@ export interface AccountsOptions {
     /** Of tokens that are mailed, in seconds. */
     verification: number
     passwordReset: number
+    challenge: number
+    recentSignIn: number
   }
   limits: AttemptLimits
   events: AuthEventEmitter
@@ -75,33 +93,55 @@ export interface AccountsOptions {
   adminRole: string
   requireVerified: boolean
   concealExistingUsers: boolean
+  /** Encrypts secrets of second factors; undefined without a key. */
+  sealer: Sealer | undefined
+  mfaRequired: MfaPolicy
+  /** What authenticator applications show beside a code. */
+  issuerName: string
 }
 
 /** Builds the account system: the rooms, wired together. */
-export function createAccounts (options: AccountsOptions): Accounts {
+export function createAccounts (options: AccountsOptions): { accounts: Accounts, service: SignInService } {
   const { users, ephemeral, identify, issuer, revocation, lifetimes } = options
   const attempts = createAttempts(options)
   const tokens = createOneTimeTokens(ephemeral)
   const sessions = createSessions({ ...options, refreshTokens: createRefreshTokens(options.refreshKeys), attempts })
   const verification = createVerification({ ...options, tokens, attempts, lifetime: lifetimes.verification })
   const check = createCredentialCheck({ ...options, attempts })
+  const secondFactor = createSecondFactor(options)
+  const completion = createCompletion({ ...options, sessions, secondFactor, attempts })
+  const prove = createProof({ ...options, secondFactor, attempts, recentSignIn: lifetimes.recentSignIn })
   const makeUser = createUserMaker(options)
   const profile = createProfile({ ...options, sessions, verification, attempts })
   const reset = createPasswordReset({ ...options, sessions, tokens, attempts, lifetime: lifetimes.passwordReset })
+  const manager = createUsers({ ...options, sessions, makeUser })
+  const mfa = createMfa({ ...options, secondFactor, prove, attempts })
+  const provider = createLocalProvider({
+    signIn: createSignIn({ users, check, completion }),
+    respond: createChallengeAnswers({ ...options, sessions, secondFactor, completion }),
+    users: manager,
+    sessions,
+    profile,
+    reset,
+    mfa,
+    revocation
+  })
+  const login = createLogin({ ...options, provider, attempts, challenges: createChallengeSessions(ephemeral, lifetimes.challenge) })
 
-  return {
-    login: createSignIn({ ...options, check, sessions }),
+  const accounts: Accounts = {
+    login: login.signIn,
+    challenges: { respond: login.respond },
+    mfa,
     authenticate: async (token) => await identify(token),
     refresh: sessions.refresh,
 
     async logout (token) {
       if (!isJwt(token)) return await sessions.end(sessions.sessionOf(token), 'logout')
-      const { claims } = await identify(token)
-      const { iss, sid } = claims as Record<string, unknown>
+      const user = await identify(token)
+      const { iss } = user.claims as Record<string, unknown>
       // A session of the same name here would be somebody else's.
       if (iss !== issuer) throw new TokenInvalidError({ reason: 'issuer', message: 'A token of another issuer has no session here' })
-      if (typeof sid === 'string') await sessions.end(sid, 'logout')
-      else await revocation.revoke(claims as Record<string, unknown>)
+      await provider.signOut({ user, token })
     },
 
     async logoutAll (userId) {
@@ -109,21 +149,18 @@ export function createAccounts (options: AccountsOptions): Accounts {
     },
 
     register: createRegister({ ...options, users, makeUser, verification, attempts }),
-    users: createUsers({ ...options, sessions, makeUser }),
+    users: manager,
     profile,
     sessions: { list: sessions.list, end: sessions.end, ownerOf: sessions.ownerOf, sessionOf: sessions.sessionOf },
     passwords: {
-      async verify (credentials, origin = {}) {
-        const { user, attempt } = await check.examine(credentials, origin)
-        await attempt.succeeded()
-        return accountOf(user)
-      },
+      verify: createPasswordCheck({ ...options, check, completion }),
       requestReset: reset.request,
       reset: reset.reset,
       change: profile.changePassword
     },
     verification: { request: verification.request, verify: verification.verify }
   }
+  return { accounts, service: { ...provider, ...login } }
 }
 
 function isJwt (token: string): boolean {

@@ -12,7 +12,7 @@ export interface AttemptLimit {
 }
 
 /** What is counted. */
-export type AttemptOperation = 'login' | 'refresh' | 'register' | 'password_change' | 'password_reset_request' | 'password_reset' | 'verify_request' | 'verify'
+export type AttemptOperation = 'login' | 'challenge' | 'refresh' | 'register' | 'password_change' | 'password_reset_request' | 'password_reset' | 'verify_request' | 'verify'
 
 /** Limits of one operation; false for none. */
 export interface OperationLimits {
@@ -29,6 +29,8 @@ const often: AttemptLimit = { max: 50, window: 5 * MINUTES, lockout: 10 * MINUTE
 /** Limits where nothing else is configured. */
 export const DEFAULT_LIMITS: AttemptLimits = {
   login: { account: { max: 5, window: 5 * MINUTES, lockout: 10 * MINUTES }, address: often },
+  // Codes of second factors, wherever they are asked for.
+  challenge: { account: { max: 5, window: 5 * MINUTES, lockout: 10 * MINUTES }, address: often },
   // Counts what fails, and what is under way.
   refresh: { account: { max: 50, window: 5 * MINUTES, lockout: MINUTES }, address: { max: 1000, window: 5 * MINUTES, lockout: MINUTES } },
   register: { account: { max: 5, window: 60 * MINUTES, lockout: 60 * MINUTES }, address: { max: 50, window: 60 * MINUTES, lockout: 60 * MINUTES } },
@@ -53,6 +55,8 @@ export interface Attempt {
 export interface Attempts {
   /** Counts an attempt before it is made, so that no number of them at once gets past the limit. Throws {@link RateLimitError}. */
   begin (operation: AttemptOperation, account: string | undefined, origin: Origin): Promise<Attempt>
+  /** An attempt that was let through and counted before, in another request. */
+  resume (operation: AttemptOperation, account: string | undefined, origin: Origin): Attempt
   /** Remembers an address as one that this user signs in from, so that guesses of others do not lock it out. */
   trust (user: Pick<StoredUser, 'email' | 'username'>, origin: Origin): Promise<void>
 }
@@ -96,26 +100,38 @@ export function createAttempts ({ ephemeral, limits, events, report }: AttemptsO
     return await ephemeral.get(familiarKey(account, block)) === undefined ? key : `${key}:${block}`
   }
 
+  /** Which counts an attempt is made in. */
+  function countsOf (operation: AttemptOperation, account: string | undefined, origin: Origin) {
+    const { account: accountLimit, address: addressLimit } = limits[operation]
+    const block = addressBlock(origin.address)
+    return {
+      block,
+      byAddress: addressLimit === false || block === undefined ? undefined : { key: `attempts:${operation}:address:${block}`, limit: addressLimit, name: block },
+      byAccount: accountLimit === false || account === undefined ? undefined : { limit: accountLimit, name: account }
+    }
+  }
+
+  async function forgive (operation: AttemptOperation, account: string | undefined, origin: Origin): Promise<void> {
+    const { block, byAddress, byAccount } = countsOf(operation, account, origin)
+    await Promise.all([
+      byAccount === undefined ? undefined : accountKey(operation, byAccount.name, block).then((key) => ephemeral.delete(key)),
+      byAddress === undefined ? undefined : ephemeral.decrement(byAddress.key, byAddress.limit.max + 1)
+    ])
+    // Afterwards: the count that is forgotten is that of an address not known before.
+    if (operation === 'login' && byAccount !== undefined && block !== undefined) await ephemeral.set(familiarKey(byAccount.name, block), '1', FAMILIAR_FOR)
+  }
+
+  const resume: Attempts['resume'] = (operation, account, origin) => ({ succeeded: () => forgive(operation, account, origin).catch(report) })
+
   return {
     async begin (operation, account, origin) {
-      const { account: accountLimit, address: addressLimit } = limits[operation]
-      const block = addressBlock(origin.address)
-      const addressKey = `attempts:${operation}:address:${block}`
-      const byAddress = addressLimit !== false && block !== undefined
-      if (byAddress) await count(operation, addressKey, addressLimit, block, origin)
-      const key = accountLimit !== false && account !== undefined ? await accountKey(operation, account, block) : undefined
-      if (key !== undefined) await count(operation, key, accountLimit as AttemptLimit, account as string, origin)
-
-      return {
-        async succeeded () {
-          await Promise.all([
-            key === undefined ? undefined : ephemeral.delete(key),
-            byAddress ? ephemeral.decrement(addressKey, addressLimit.max + 1) : undefined,
-            operation === 'login' && key !== undefined && block !== undefined ? ephemeral.set(familiarKey(account as string, block), '1', FAMILIAR_FOR) : undefined
-          ]).catch(report)
-        }
-      }
+      const { block, byAddress, byAccount } = countsOf(operation, account, origin)
+      if (byAddress !== undefined) await count(operation, byAddress.key, byAddress.limit, byAddress.name, origin)
+      if (byAccount !== undefined) await count(operation, await accountKey(operation, byAccount.name, block), byAccount.limit, byAccount.name, origin)
+      return resume(operation, account, origin)
     },
+
+    resume,
 
     async trust ({ email, username }, origin) {
       const block = addressBlock(origin.address)

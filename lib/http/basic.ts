@@ -4,6 +4,7 @@ import type { Claims, Group, Role, Scope, User } from '../context.js'
 import { AuthError } from '../errors/auth-error.js'
 import { InvalidCredentialsError, MissingTokenError } from '../errors/authentication.js'
 import { AuthUnavailableError } from '../errors/operation.js'
+import type { PasswordCheckOptions } from '../flow/session/password-check.js'
 import { originOf } from './routes/origin.js'
 import { authorizationHeader, malformed, presented, type CredentialSource } from './credentials.js'
 
@@ -27,9 +28,11 @@ export interface BasicCredentials {
 }
 
 /** The users of the account system, by e-mail address or user name. */
-export const localUsers: BasicAuthenticate = async (username, password, request) => {
-  const name = username.includes('@') ? { email: username } : { username }
-  return await request.server.bouncer.passwords.verify({ ...name, password }, originOf(request))
+export function localUsers (options: PasswordCheckOptions): BasicAuthenticate {
+  return async (username, password, request) => {
+    const name = username.includes('@') ? { email: username } : { username }
+    return await request.server.bouncer.passwords.verify({ ...name, password }, originOf(request), options)
+  }
 }
 
 /** The challenge of the scheme (RFC 7617, section 2.1). */

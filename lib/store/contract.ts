@@ -17,6 +17,8 @@ export interface StoredUser {
   readonly roles: readonly string[]
   readonly isActive: boolean
   readonly isVerified: boolean
+  /** Whether the password is for one sign-in only, which sets another. */
+  readonly mustChangePassword: boolean
   /** Sessions that began before are over: written with a new password in one step, whatever fails afterwards. Null for none. */
   readonly signedOutAt: number | null
   readonly createdAt: number
@@ -105,6 +107,8 @@ export interface StoredSession {
   readonly expiresAt: number
   readonly endedAt: number | null
   readonly endReason: SessionEnd | null
+  /** How its user signed in (RFC 8176): `pwd`, `otp`, and `mfa` where two factors were shown. */
+  readonly amr: readonly string[]
   /** Address of the sign-in, for people who look at their sessions. */
   readonly address: string | null
   readonly userAgent: string | null
@@ -127,6 +131,37 @@ export interface SessionStore {
   listLive (userId: string, now: number, page: PageRequest): Promise<Page<StoredSession>>
   /** Deletes sessions that ended, or lapsed in every way, before `time`; answers with how many. */
   prune (time: number): Promise<number>
+}
+
+/** The authenticator application of a user. */
+export interface StoredTotp {
+  readonly userId: string
+  /** Which enrolment it is: a later one has another. */
+  readonly id: string
+  /** The shared secret, encrypted. */
+  readonly secret: string
+  /** The newest time step of which a code was used (RFC 6238). */
+  readonly usedStep: number
+  /** Digests of the recovery codes that are left. */
+  readonly recoveryCodes: readonly string[]
+  readonly createdAt: number
+}
+
+/** Second factors, at most one of each user. Of a user who is deleted none is left. A verb does nothing where `id` is another enrolment's. */
+export interface FactorStore {
+  find (userId: string): Promise<StoredTotp | undefined>
+  /** Stores a second factor; false where the user has one. */
+  insert (totp: StoredTotp): Promise<boolean>
+  /** Uses a time step up; false when it, or a newer one, has been used before. */
+  useStep (userId: string, id: string, step: number): Promise<boolean>
+  /** Uses a recovery code up; false when there is no such code. */
+  useRecoveryCode (userId: string, id: string, digest: string): Promise<boolean>
+  /** Puts other recovery codes in place of all there are; false where the second factor is gone. */
+  replaceRecoveryCodes (userId: string, id: string, digests: readonly string[]): Promise<boolean>
+  /** Puts `secret` in place of `expected`; false when there is another. */
+  replaceSecret (userId: string, id: string, expected: string, secret: string): Promise<boolean>
+  /** False when there is none. */
+  delete (userId: string): Promise<boolean>
 }
 
 /** How many times a key was counted, and how long it is remembered, in milliseconds from now. */
@@ -169,6 +204,7 @@ export interface Store {
   readonly name: string
   readonly users: UserStore
   readonly sessions: SessionStore
+  readonly factors: FactorStore
   readonly ephemeral: EphemeralStore
   /** What somebody should know at start, such as that nothing outlives the process. */
   readonly warning?: string

@@ -2,6 +2,7 @@ import { systemClock, type Clock } from '../clock.js'
 import { ConfigurationError } from '../errors/operation.js'
 import type { Store, UserStore } from './contract.js'
 import { memoryEphemeral } from './memory/ephemeral.js'
+import { memoryFactors } from './memory/factors.js'
 import { memorySessions } from './memory/sessions.js'
 import { memoryUsers } from './memory/users.js'
 
@@ -25,12 +26,20 @@ export function memoryStore ({ users, maxUsers = 10_000, maxSessions = 100_000, 
     if (!Number.isInteger(value) || value < 1) throw new ConfigurationError({ option, message: `memoryStore: ${option} must be a whole number above 0.` })
   }
   const sessions = memorySessions({ max: maxSessions, clock, isUser: (id) => users !== undefined || own.has(id) })
-  const own = memoryUsers({ max: maxUsers, onDelete: sessions.deleteOf })
+  const factors = memoryFactors({ isUser: (id) => users !== undefined || own.has(id) })
+  const own = memoryUsers({
+    max: maxUsers,
+    onDelete (id) {
+      sessions.deleteOf(id)
+      factors.deleteOf(id)
+    }
+  })
   return {
     name: 'memory',
     warning: 'Users, sessions and counters are in memory: they are gone when the process ends, and no other process sees them.',
     users: users ?? own.users,
     sessions: sessions.sessions,
+    factors: factors.factors,
     ephemeral: memoryEphemeral({ max: maxEntries, clock })
   }
 }

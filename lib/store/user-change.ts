@@ -15,6 +15,7 @@ export function withChanges (user: StoredUser, changes: UserChanges): StoredUser
     roles: sortedRoles(changes.roles ?? user.roles),
     isActive: changes.isActive ?? user.isActive,
     isVerified: changes.isVerified ?? user.isVerified,
+    mustChangePassword: changes.mustChangePassword ?? user.mustChangePassword,
     signedOutAt: changes.signedOutAt === undefined ? user.signedOutAt : changes.signedOutAt,
     createdAt: user.createdAt,
     updatedAt: changes.updatedAt ?? user.updatedAt

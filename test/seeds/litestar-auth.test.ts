@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import t from 'tap'
 import { authErrorHandler, authRoutes, ErrorCode, InsufficientRolesError, InvalidPasswordError, memoryStore, UserAlreadyExistsError } from '../../index.js'
-import { accounts, cheapHash, password } from '../accounts.js'
+import { accounts, cheapHash, password, tokensOf } from '../accounts.js'
 import { build } from '../build.js'
 import { logged } from '../log-lines.js'
 
@@ -140,7 +140,7 @@ t.test('InsufficientRolesError: the guard raises it, and a handler of the applic
   await app.register(authRoutes, { prefix: '/auth' })
   app.get('/billing', { preHandler: [app.requireAllRoles('billing', 'admin')] }, async () => 'reached')
   await app.bouncer.users.create({ email, password, roles: ['support'] })
-  const { access_token: access } = await app.bouncer.login({ email, password })
+  const { access_token: access } = await tokensOf(app.bouncer.login({ email, password }))
   const headers = { authorization: `Bearer ${access}` }
   const response = await app.inject({ url: '/billing', headers })
   t.equal(response.statusCode, 403)

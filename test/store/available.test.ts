@@ -6,6 +6,7 @@ import { available } from '../../lib/store/available.js'
 import type { EphemeralOnlyStore, Store, StoredUser, UserStore } from '../../lib/store/contract.js'
 import { memoryStore } from '../../lib/store/memory.js'
 import { session } from './conformance-sessions.js'
+import { totp } from './conformance-factors.js'
 import { user } from './conformance-users.js'
 import { thrown } from '../thrown.js'
 import { storeConforms } from './conformance.js'
@@ -22,13 +23,13 @@ t.test('a store that works, works', (t) => {
 
 /** A store in which every verb does this. */
 function every (verb: () => unknown): Store {
-  const { users, sessions, ephemeral } = memoryStore()
+  const { users, sessions, factors, ephemeral } = memoryStore()
   const changed = <Part extends object>(part: Part): Part => Object.fromEntries(Object.keys(part).map((name) => [name, verb])) as Part
-  return { name: 'mine', users: changed(users), sessions: changed(sessions), ephemeral: changed(ephemeral) }
+  return { name: 'mine', users: changed(users), sessions: changed(sessions), factors: changed(factors), ephemeral: changed(ephemeral) }
 }
 
 /** Calls of every verb. */
-const calls = ({ users, sessions, ephemeral }: Store): Record<string, () => Promise<unknown>> => ({
+const calls = ({ users, sessions, factors, ephemeral }: Store): Record<string, () => Promise<unknown>> => ({
   'users.findById': () => users.findById('x'),
   'users.findByEmail': () => users.findByEmail('x'),
   'users.findByUsername': () => users.findByUsername('x'),
@@ -36,6 +37,13 @@ const calls = ({ users, sessions, ephemeral }: Store): Record<string, () => Prom
   'users.update': () => users.update('x', {}),
   'users.delete': () => users.delete('x'),
   'users.list': () => users.list({ limit: 1 }),
+  'factors.find': () => factors.find('x'),
+  'factors.insert': () => factors.insert(totp('x')),
+  'factors.useStep': () => factors.useStep('x', 'x', 1),
+  'factors.useRecoveryCode': () => factors.useRecoveryCode('x', 'x', 'x'),
+  'factors.replaceRecoveryCodes': () => factors.replaceRecoveryCodes('x', 'x', []),
+  'factors.replaceSecret': () => factors.replaceSecret('x', 'x', 'x', 'y'),
+  'factors.delete': () => factors.delete('x'),
   'sessions.insert': () => sessions.insert(session('x')),
   'sessions.find': () => sessions.find('x'),
   'sessions.rotate': () => sessions.rotate('x', 0, session('x')),

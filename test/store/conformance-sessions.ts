@@ -23,6 +23,7 @@ export function session (id: string, changes: Partial<StoredSession> = {}): Stor
     endReason: null,
     address: '192.0.2.1',
     userAgent: 'Browser/1.0',
+    amr: ['pwd'],
     ...changes
   }
 }

@@ -16,6 +16,7 @@ export function user (id: string, changes: Partial<StoredUser> = {}): StoredUser
     roles: [],
     isActive: true,
     isVerified: false,
+    mustChangePassword: false,
     signedOutAt: null,
     createdAt: start,
     updatedAt: start,
@@ -33,7 +34,7 @@ export function usersConform (t: Test, open: OpenStore): void {
 
   t.test('a user is found as stored, by id, address and name', async (t) => {
     const [users, others] = await opened(t)
-    const ada = user('ada', { roles: ['editor', 'admin', 'editor'], isActive: false, isVerified: true, signedOutAt: start + 3, createdAt: start + 1, updatedAt: start + 2 })
+    const ada = user('ada', { roles: ['editor', 'admin', 'editor'], isActive: false, isVerified: true, mustChangePassword: true, signedOutAt: start + 3, createdAt: start + 1, updatedAt: start + 2 })
     t.equal(await users.insert(ada), 'stored')
     const stored = { ...ada, roles: ['admin', 'editor'] }
     t.strictSame(await others.findById('ada'), stored)
@@ -78,7 +79,7 @@ export function usersConform (t: Test, open: OpenStore): void {
   t.test('a change changes what it names', async (t) => {
     const [users, others] = await opened(t)
     await users.insert(user('ada', { roles: ['a', 'b'] }))
-    const changes = { email: 'new@example.com', username: null, passwordHash: null, roles: ['c', 'b', 'c'], isActive: false, isVerified: true, signedOutAt: start + 4, updatedAt: start + 5 }
+    const changes = { email: 'new@example.com', username: null, passwordHash: null, roles: ['c', 'b', 'c'], isActive: false, isVerified: true, mustChangePassword: true, signedOutAt: start + 4, updatedAt: start + 5 }
     const changed = { ...user('ada'), ...changes, roles: ['b', 'c'] }
     t.strictSame(await users.update('ada', changes), changed, 'it answers with the user as he is then')
     t.strictSame(await others.findById('ada'), changed)
@@ -127,7 +128,7 @@ export function usersConform (t: Test, open: OpenStore): void {
   t.test('race: changes of one user do not undo each other', async (t) => {
     const both = await opened(t)
     await both[0].insert(user('ada', { isActive: false }))
-    const changes: Array<Partial<StoredUser>> = [{ email: 'new@example.com' }, { username: 'new' }, { passwordHash: 'new' }, { roles: ['a', 'b'] }, { isActive: true }, { isVerified: true }, { signedOutAt: start + 7 }]
+    const changes: Array<Partial<StoredUser>> = [{ email: 'new@example.com' }, { username: 'new' }, { passwordHash: 'new' }, { roles: ['a', 'b'] }, { isActive: true }, { isVerified: true }, { mustChangePassword: true }, { signedOutAt: start + 7 }]
     await Promise.all(changes.map((change, index) => (both[index % 2] as UserStore).update('ada', change)))
     t.strictSame(await both[0].findById('ada'), Object.assign(user('ada'), ...changes))
   })

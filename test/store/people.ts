@@ -11,6 +11,7 @@ interface Person {
   enabled: number
   confirmed: number
   signed_out: number | null
+  must_change: number
   since: number
   changed: number
 }
@@ -20,7 +21,7 @@ export function peopleStore (t: Test, file: string): UserStore {
   const db = new Engine(file)
   t.teardown(() => db.close())
   db.exec(`create table if not exists people (person_id text primary key, mail text unique collate nocase, login text unique, secret text,
-    groups text not null, enabled integer not null, confirmed integer not null, signed_out integer, since integer not null, changed integer not null)`)
+    groups text not null, enabled integer not null, confirmed integer not null, signed_out integer, must_change integer not null, since integer not null, changed integer not null)`)
 
   const find = (column: string, value: string): StoredUser | undefined => {
     const person = db.prepare<[string], Person>(`select * from people where ${column} = ?`).get(value)
@@ -42,7 +43,7 @@ export function peopleStore (t: Test, file: string): UserStore {
 
     async insert (user) {
       try {
-        db.prepare('insert into people values (@person_id, @mail, @login, @secret, @groups, @enabled, @confirmed, @signed_out, @since, @changed)').run(toPerson(user))
+        db.prepare('insert into people values (@person_id, @mail, @login, @secret, @groups, @enabled, @confirmed, @signed_out, @must_change, @since, @changed)').run(toPerson(user))
         return 'stored'
       } catch (error) {
         return collision(error)
@@ -59,7 +60,7 @@ export function peopleStore (t: Test, file: string): UserStore {
       if (keepRole !== undefined && holds(user, keepRole, keepVerified) && !holds(next, keepRole, keepVerified) && !anotherHolds(id, keepRole, keepVerified)) return 'last'
       try {
         db.prepare(`update people set mail = @mail, login = @login, secret = @secret, groups = @groups,
-          enabled = @enabled, confirmed = @confirmed, signed_out = @signed_out, changed = @changed where person_id = @person_id`).run(toPerson(next))
+          enabled = @enabled, confirmed = @confirmed, signed_out = @signed_out, must_change = @must_change, changed = @changed where person_id = @person_id`).run(toPerson(next))
       } catch (error) {
         return collision(error)
       }
@@ -102,6 +103,7 @@ function toPerson (user: StoredUser): Person {
     enabled: Number(user.isActive),
     confirmed: Number(user.isVerified),
     signed_out: user.signedOutAt,
+    must_change: Number(user.mustChangePassword),
     since: user.createdAt,
     changed: user.updatedAt
   }
@@ -117,6 +119,7 @@ function fromPerson (person: Person): StoredUser {
     isActive: person.enabled === 1,
     isVerified: person.confirmed === 1,
     signedOutAt: person.signed_out,
+    mustChangePassword: person.must_change === 1,
     createdAt: person.since,
     updatedAt: person.changed
   }

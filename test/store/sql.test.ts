@@ -14,7 +14,7 @@ import { user } from './conformance-users.js'
 import { noPostgres, onPostgres, postgresSchema, sqliteFile, testClock, until } from './engines.js'
 
 const skip = await noPostgres()
-const all = ['001_users', '002_sessions', '003_ephemeral']
+const all = ['001_users', '002_sessions', '003_ephemeral', '004_second_factors']
 const patient = { connectTimeout: 30, statementTimeout: 30 }
 type Make = (options?: SqlStoreOptions) => SqlStore
 
@@ -62,9 +62,9 @@ for (const [name, engine] of Object.entries(engines)) {
       await t.rejects(store.open(), refused)
       await t.rejects(store.users.findById('ada'), AuthUnavailableError, 'it is not open then')
       await make().migrate()
-      await run("delete from bouncer_migrations where name = '003_ephemeral'")
-      await t.rejects(store.open(), { message: /\(003_ephemeral\)/ })
-      await run("insert into bouncer_migrations values ('003_ephemeral', '2030-01-01T00:00:00.000Z')")
+      await run("delete from bouncer_migrations where name = '004_second_factors'")
+      await t.rejects(store.open(), { message: /\(004_second_factors\)/ })
+      await run("insert into bouncer_migrations values ('004_second_factors', '2030-01-01T00:00:00.000Z')")
       await store.open()
       t.equal(await store.users.insert(user('ada')), 'stored')
       await store.close()
@@ -82,7 +82,7 @@ for (const [name, engine] of Object.entries(engines)) {
       const { make, run } = await engine.make(t)
       const users = memoryStore().users
       const store = make({ users })
-      t.strictSame(await store.migrate(), ['002_sessions_of_foreign_users', '003_ephemeral'])
+      t.strictSame(await store.migrate(), ['002_sessions_of_foreign_users', '003_ephemeral', '004_second_factors_of_foreign_users'])
       await store.open()
       t.equal(store.users, users)
       await store.close()

@@ -11,6 +11,7 @@ const stored: StoredUser = {
   roles: ['admin'],
   isActive: true,
   isVerified: false,
+  mustChangePassword: false,
   signedOutAt: null,
   createdAt: 1,
   updatedAt: 2

@@ -13,6 +13,8 @@ export interface NewAccount {
   roles?: readonly string[]
   is_active?: boolean
   is_verified?: boolean
+  /** Whether the password is for one sign-in only, which sets another. Default false. */
+  must_change_password?: boolean
 }
 
 /** Makes and stores a user; nobody is told yet. Throws `UserAlreadyExistsError`, `PasswordPolicyError`, `TypeError`. */
@@ -33,11 +35,11 @@ export function createUserMaker ({ users, passwords, clock }: UserMakerOptions):
     return await passwords.hash(password)
   }
 
-  return async ({ password, roles = [], is_active: isActive = true, is_verified: isVerified = false, ...given }, code) => {
+  return async ({ password, roles = [], is_active: isActive = true, is_verified: isVerified = false, must_change_password: mustChangePassword = false, ...given }, code) => {
     const { email = '', username = null } = normalizedNames(given)
     if (email === '') throw new TypeError('email is missing')
     const granted = normalizedRoles(roles)
-    const flags = { isActive: requiredFlag(isActive, 'is_active'), isVerified: requiredFlag(isVerified, 'is_verified') }
+    const flags = { isActive: requiredFlag(isActive, 'is_active'), isVerified: requiredFlag(isVerified, 'is_verified'), mustChangePassword: requiredFlag(mustChangePassword, 'must_change_password') }
     // Hashed before it is known whether the address is taken: both take as long.
     const passwordHash = password === undefined ? null : await hashOf(password, { email, username }, code)
     const now = clock()

@@ -76,7 +76,7 @@ export function createPasswordReset (options: PasswordResetOptions): PasswordRes
       await withPasswordCode('RESET_PASSWORD_INVALID_PASSWORD', passwords.check(password, namesOf(user), user.id))
       const passwordHash = await passwords.hash(password)
       if (!await tokens.use(PURPOSE, token)) throw new InvalidResetTokenError({ reason: 'used meanwhile' })
-      const after = await users.update(user.id, { passwordHash, signedOutAt: clock(), updatedAt: clock() }, { passwordHash: user.passwordHash, email: user.email })
+      const after = await users.update(user.id, { passwordHash, mustChangePassword: false, signedOutAt: clock(), updatedAt: clock() }, { passwordHash: user.passwordHash, email: user.email })
       if (typeof after === 'string') throw new InvalidResetTokenError({ reason: 'password or address changed meanwhile' })
       await sessions.endAll(user.id, 'password_changed')
       await attempt.succeeded()

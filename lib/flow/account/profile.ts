@@ -101,7 +101,7 @@ export function createProfile (options: ProfileOptions): Profile {
       await attempt.succeeded()
       await withPasswordCode(CODE, passwords.check(password, namesOf(user), userId))
       const passwordHash = await passwords.hash(password)
-      const after = await users.update(userId, { passwordHash, signedOutAt: clock(), updatedAt: clock() }, { passwordHash: user.passwordHash })
+      const after = await users.update(userId, { passwordHash, mustChangePassword: false, signedOutAt: clock(), updatedAt: clock() }, { passwordHash: user.passwordHash })
       // Somebody else was faster: what was given is not the current one any more.
       if (after === 'changed') throw wrongPassword(userId, CODE)
       if (typeof after === 'string') throw refusalOf(after, userId, {})

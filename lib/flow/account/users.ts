@@ -2,7 +2,7 @@ import type { Clock } from '../../clock.js'
 import { UserNotFoundError } from '../../errors/account.js'
 import type { AuthEventEmitter } from '../../events.js'
 import type { Passwords } from '../../password/passwords.js'
-import type { Account, Page, PageRequest, StoredUser, UserChanges, UserConditions, UserStore } from '../../store/contract.js'
+import type { Account, FactorStore, Page, PageRequest, StoredUser, UserChanges, UserConditions, UserStore } from '../../store/contract.js'
 import { accountOf, movedNames, namesOf, normalizedNames, normalizedRoles, normalizeEmail, normalizeUsername, requiredFlag } from '../../user/account.js'
 import type { NewAccount, UserMaker } from './new-user.js'
 import { refusalOf, withPasswordCode } from './refusals.js'
@@ -22,8 +22,8 @@ export interface Users {
   /** A page of users, oldest first; `limit` is 50 by default. */
   list (page?: Partial<PageRequest>): Promise<Page<Account>>
   /**
-   * Changes a user. A new address has to be verified again; deactivation and a
-   * new password end all sessions. Throws `UserNotFoundError`,
+   * Changes a user. A new address has to be verified again; deactivation, a
+   * new password, and that one must be set end all sessions. Throws `UserNotFoundError`,
    * `UserAlreadyExistsError`, `PasswordPolicyError`, `TypeError`, and an
    * `AuthorizationError` where no active administrator would be left.
    */
@@ -39,6 +39,7 @@ export interface UsersOptions {
   users: UserStore
   passwords: Passwords
   sessions: Sessions
+  factors: FactorStore
   makeUser: UserMaker
   events: AuthEventEmitter
   clock: Clock
@@ -50,10 +51,10 @@ export interface UsersOptions {
 
 const PAGE = 50
 /** What is told of a change; a password has an event of its own. */
-const FIELDS = ['email', 'username', 'roles', 'is_active', 'is_verified'] as const satisfies ReadonlyArray<keyof AccountChanges>
+const FIELDS = ['email', 'username', 'roles', 'is_active', 'is_verified', 'must_change_password'] as const satisfies ReadonlyArray<keyof AccountChanges>
 
 /** The user manager over these stores. */
-export function createUsers ({ users, passwords, sessions, makeUser, events, clock, adminRole, requireVerified }: UsersOptions): Users {
+export function createUsers ({ users, passwords, sessions, factors, makeUser, events, clock, adminRole, requireVerified }: UsersOptions): Users {
   async function get (id: string): Promise<StoredUser> {
     const user = await users.findById(id)
     if (user === undefined) throw new UserNotFoundError({ userId: id })
@@ -66,7 +67,7 @@ export function createUsers ({ users, passwords, sessions, makeUser, events, clo
   }
 
   async function changesOf (before: StoredUser, changes: AccountChanges): Promise<UserChanges> {
-    const { password, roles, is_active: isActive, is_verified: isVerified } = changes
+    const { password, roles, is_active: isActive, is_verified: isVerified, must_change_password: mustChange } = changes
     const names = movedNames(before, normalizedNames(changes))
     const moved = names.email !== undefined
     const now = clock()
@@ -77,7 +78,8 @@ export function createUsers ({ users, passwords, sessions, makeUser, events, clo
       ...(moved && { isVerified: false }),
       ...(isVerified !== undefined && { isVerified: requiredFlag(isVerified, 'is_verified') }),
       ...(password !== undefined && { passwordHash: await hashOf(password, { ...before, ...names }) }),
-      ...((password !== undefined || isActive === false) && { signedOutAt: now }),
+      ...(mustChange !== undefined ? { mustChangePassword: requiredFlag(mustChange, 'must_change_password') } : password !== undefined && { mustChangePassword: false }),
+      ...((password !== undefined || isActive === false || mustChange === true) && { signedOutAt: now }),
       updatedAt: now
     }
   }
@@ -92,7 +94,7 @@ export function createUsers ({ users, passwords, sessions, makeUser, events, clo
     if (typeof after === 'string') throw refusalOf(after, id, stored)
     const user = accountOf(after)
     if (!user.is_active) await sessions.endAll(id, 'deactivated')
-    else if (stored.passwordHash !== undefined) await sessions.endAll(id, 'password_changed')
+    else if (stored.passwordHash !== undefined || stored.mustChangePassword === true) await sessions.endAll(id, 'password_changed')
     if (stored.passwordHash !== undefined) await events.emit('password_changed', { user })
     await events.emit('user_updated', { user, fields: FIELDS.filter((field) => changes[field] !== undefined), ...(user.email !== before.email && { previousEmail: before.email }) })
     return user
@@ -133,6 +135,8 @@ export function createUsers ({ users, passwords, sessions, makeUser, events, clo
       const outcome = await users.delete(id, keeping)
       if (outcome !== 'deleted') throw refusalOf(outcome, id, {})
       await sessions.endAll(id, 'deleted')
+      // Where users are in a table of the application's own, no foreign key does it.
+      await factors.delete(id)
       await events.emit('user_deleted', { userId: id })
     }
   }

@@ -5,7 +5,6 @@ import type { Passwords } from '../../password/passwords.js'
 import type { StoredUser, UserStore } from '../../store/contract.js'
 import { normalizeEmail, normalizeUsername } from '../../user/account.js'
 import { loginAccount, type Attempt, type Attempts } from '../attempts.js'
-import { atLeast } from '../pace.js'
 
 /** Who signs in, by one of the two names. */
 export type Credentials = { email: string, username?: undefined, password: string } | { username: string, email?: undefined, password: string }
@@ -25,6 +24,8 @@ export interface Examined {
   user: StoredUser
   /** The hash that the user should have now. */
   hash: string | null
+  /** What the attempt was counted by. */
+  account: string
   attempt: Attempt
   /** Refuses all the same, as a wrong password is. */
   refuse (reason: string): Promise<never>
@@ -41,9 +42,6 @@ export interface CredentialCheck {
   /** Whether the password is that of this user, where there is one. */
   verify (password: string, user: StoredUser | undefined): Promise<{ matches: boolean, outdated: boolean, reason: string }>
 }
-
-/** Milliseconds that looking somebody up takes at least; little beside the hash. Timers may be early by one. */
-const LOOK_UP = 2
 
 /** The check of credentials over these stores. */
 export function createCredentialCheck (options: CredentialCheckOptions): CredentialCheck {
@@ -79,8 +77,9 @@ export function createCredentialCheck (options: CredentialCheckOptions): Credent
 
     async examine (credentials, origin) {
       const identifier = identifierOf(credentials)
-      const attempt = await attempts.begin('login', accountName(identifier), origin)
-      const user = await atLeast(LOOK_UP, find(identifier))
+      const account = accountName(identifier)
+      const attempt = await attempts.begin('login', account, origin)
+      const user = await find(identifier)
       const { matches, outdated, reason } = await verify(credentials.password, user)
 
       const refuse = async (why: string): Promise<never> => {
@@ -90,7 +89,7 @@ export function createCredentialCheck (options: CredentialCheckOptions): Credent
       if (!matches || user === undefined) return await refuse(reason)
       if (!user.isActive) return await refuse('inactive')
       if (options.requireVerified && !user.isVerified) return await refuse('unverified')
-      return { user, hash: outdated ? await upgrade(user, credentials.password) : user.passwordHash, attempt, refuse }
+      return { user, hash: outdated ? await upgrade(user, credentials.password) : user.passwordHash, account, attempt, refuse }
     }
   }
 }

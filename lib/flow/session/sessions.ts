@@ -14,6 +14,8 @@ export interface Tokens {
   readonly refresh_token: string
   readonly token_type: 'Bearer'
   readonly expires_in: number
+  /** Of providers that have one (OpenID Connect). */
+  readonly id_token?: string
 }
 
 /** A session as its user may see it. Times are ISO 8601. */
@@ -58,8 +60,8 @@ export interface SessionsOptions {
 
 /** The sessions of users: begun, refreshed, ended. */
 export interface Sessions {
-  /** Starts a session for a user who has signed in. */
-  start (user: StoredUser, origin: Origin): Promise<{ session: StoredSession, tokens: Tokens }>
+  /** Starts a session for a user who has signed in, in these ways (RFC 8176). */
+  start (user: StoredUser, origin: Origin, amr: readonly string[]): Promise<{ session: StoredSession, tokens: Tokens }>
   /**
    * New tokens for a refresh token, which is used up by it. Throws
    * `TokenInvalidError`, `TokenRevokedError` (ended, or used before),
@@ -92,7 +94,16 @@ export function createSessions (options: SessionsOptions): Sessions {
     const left = (session.expiresAt - clock()) / 1000
     // An access token never outlives its session.
     const lifetime = Math.max(1, Math.floor(Math.min(lifetimes.accessTokenTtl, left)))
-    const claims = { sub: user.id, sid: session.id, jti: randomToken(), token_type: 'access', roles: user.roles, email: user.email }
+    const claims = {
+      sub: user.id,
+      sid: session.id,
+      jti: randomToken(),
+      token_type: 'access',
+      roles: user.roles,
+      email: user.email,
+      auth_time: Math.floor(session.createdAt / 1000),
+      amr: session.amr
+    }
     return { access_token: options.sign(claims, lifetime), refresh_token: refreshToken, token_type: 'Bearer', expires_in: lifetime }
   }
 
@@ -149,7 +160,7 @@ export function createSessions (options: SessionsOptions): Sessions {
   }
 
   return {
-    async start (user, origin) {
+    async start (user, origin, amr) {
       const now = clock()
       const id = timeOrderedId(now)
       const refreshToken = refreshTokens.first(id)
@@ -166,7 +177,8 @@ export function createSessions (options: SessionsOptions): Sessions {
         endedAt: null,
         endReason: null,
         address: origin.address?.slice(0, MAX_TEXT) ?? null,
-        userAgent: origin.userAgent?.slice(0, MAX_TEXT) ?? null
+        userAgent: origin.userAgent?.slice(0, MAX_TEXT) ?? null,
+        amr
       }
       await sessions.insert(session)
       return { session, tokens: tokensFor(user, session, refreshToken) }

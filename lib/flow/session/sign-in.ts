@@ -1,8 +1,8 @@
-import type { AuthEventEmitter, Origin } from '../../events.js'
-import type { StoredSession, StoredUser, UserStore } from '../../store/contract.js'
-import { accountOf } from '../../user/account.js'
+import type { Origin } from '../../events.js'
+import type { StoredUser, UserStore } from '../../store/contract.js'
+import { bindingOf, type Completion, type Progress } from './completion.js'
 import type { CredentialCheck, Credentials } from './credentials.js'
-import { isSignedOut, type Sessions, type Tokens } from './sessions.js'
+import type { Tokens } from './sessions.js'
 
 export type { Credentials } from './credentials.js'
 
@@ -10,47 +10,30 @@ export type { Credentials } from './credentials.js'
 export interface SignInOptions {
   users: UserStore
   check: CredentialCheck
-  sessions: Sessions
-  events: AuthEventEmitter
+  completion: Completion
 }
 
-/** Signs a user in: a session for credentials that are right. Throws `InvalidCredentialsError` and `RateLimitError`, as {@link CredentialCheck} does. */
+/**
+ * Signs a user in: a session for credentials that are right. Throws
+ * `InvalidCredentialsError` and `RateLimitError`, as {@link CredentialCheck} does,
+ * and `ChallengeRequiredError` where the password alone is not enough.
+ */
 export type SignIn = (credentials: Credentials, origin?: Origin) => Promise<Tokens>
 
-/** A password that is set anew under a sign-in twice is somebody's game. */
-const ROUNDS = 2
-
 /** Sign-in over these stores. */
-export function createSignIn ({ users, check, sessions, events }: SignInOptions): SignIn {
-  // The password may have been changed, or the user deactivated, between the
-  // look at the hash and the new session, which logging out everywhere missed.
-  async function stillRight (user: StoredUser, hash: string | null, password: string): Promise<StoredUser | undefined> {
-    const now = await users.findById(user.id)
-    if (now === undefined || !now.isActive) return undefined
-    return now.passwordHash === hash || (await check.verify(password, now)).matches ? now : undefined
-  }
-
-  /** A session of a user whose password holds once it is there; undefined where it does not any more. */
-  async function begin (user: StoredUser, hash: string | null, password: string, origin: Origin): Promise<{ session: StoredSession, tokens: Tokens } | undefined> {
-    let known = user
-    for (let round = 0; round < ROUNDS; round++) {
-      const begun = await sessions.start(known, origin)
-      const now = await stillRight(known, round === 0 ? hash : known.passwordHash, password)
-      if (now !== undefined && !isSignedOut(begun.session, now)) return begun
-      await sessions.end(begun.session.id, 'ended')
-      if (now === undefined) return undefined
-      // The same password, set anew: the next session begins after that.
-      known = now
-    }
-    return undefined
-  }
-
+export function createSignIn ({ users, check, completion }: SignInOptions): SignIn {
   return async (credentials, origin = {}) => {
-    const { user, hash, attempt, refuse } = await check.examine(credentials, origin)
-    const begun = await begin(user, hash, credentials.password, origin)
-    if (begun === undefined) return await refuse('changed_meanwhile')
-    await attempt.succeeded()
-    await events.emit('user_login', { user: accountOf(user), sessionId: begun.session.id, origin })
-    return begun.tokens
+    const { user, hash, account, refuse } = await check.examine(credentials, origin)
+    const progress: Progress = { userId: user.id, binding: bindingOf(hash), amr: ['pwd'], account, origin }
+
+    // The password may have been changed, or the user deactivated, between the
+    // look at the hash and the new session, which logging out everywhere missed.
+    const stillRight = async (known: StoredUser): Promise<StoredUser | undefined> => {
+      const now = await users.findById(user.id)
+      if (now === undefined || !now.isActive) return undefined
+      const expected = known === user ? hash : known.passwordHash
+      return now.passwordHash === expected || (await check.verify(credentials.password, now)).matches ? now : undefined
+    }
+    return await completion.complete(user, progress, stillRight) ?? await refuse('changed_meanwhile')
   }
 }

@@ -5,9 +5,10 @@ import { errorResponses } from '../response-docs.js'
 import type { Documenter } from './documented.js'
 import { accountsKey, type MountedAccounts } from './mounted.js'
 import { answerOwnErrors } from './own-errors.js'
-import { callers } from './caller.js'
+import { callers, type CallerOf } from './caller.js'
 import { keyRoutes } from './keys.js'
-import { profileRoutes, sessionRoutes } from './profile.js'
+import { mfaResetRoutes, mfaRoutes, totpRoutes } from './mfa.js'
+import { namesRoutes, profileRoutes, sessionRoutes } from './profile.js'
 import { recoveryRoutes, registrationRoutes, verificationRoutes } from './registration.js'
 import { signInRoutes } from './sign-in.js'
 import { userRoutes } from './users.js'
@@ -17,7 +18,7 @@ import { strictValidator } from './validation.js'
 export interface AuthRoutesOptions {
   /** Stands before every path. Default none. */
   prefix?: string
-  /** `/login`, `/refresh`, `/logout`, `/logout-all`. Default true. */
+  /** `/login`, `/login/challenge`, `/refresh`, `/logout`, `/logout-all`. Default true. */
   signIn?: boolean
   /** `/register`. Default true. */
   registration?: boolean
@@ -29,17 +30,19 @@ export interface AuthRoutesOptions {
   verification?: boolean
   /** `/password/forgot`, `/password/reset`. Default true. */
   recovery?: boolean
+  /** `/mfa/totp` and what belongs to it. Default true where the plugin has an `encryptionKey`, or a provider. */
+  mfa?: boolean
   /** `/users`, for who has the plugin's `adminRole`. Default true. */
   users?: boolean
   /** Serves the public keys of `jwt.secret` at `/.well-known/jwks.json`, without the prefix. Default false. */
   jwks?: boolean
 }
 
-const OPTIONS: Record<keyof AuthRoutesOptions, true> = { prefix: true, signIn: true, registration: true, profile: true, sessions: true, verification: true, recovery: true, users: true, jwks: true }
+const OPTIONS: Record<keyof AuthRoutesOptions, true> = { prefix: true, signIn: true, registration: true, profile: true, sessions: true, verification: true, recovery: true, mfa: true, users: true, jwks: true }
 
 async function routes (instance: FastifyInstance, options: AuthRoutesOptions): Promise<void> {
   const mounted = readOptions(instance, options)
-  const { accounts, issuer, handling, adminRole, requireVerified, concealExistingUsers } = mounted
+  const { service, issuer, handling } = mounted
   const callerOf = callers(issuer)
   if (options.jwks === true) keyRoutes(instance, mounted)
 
@@ -50,14 +53,25 @@ async function routes (instance: FastifyInstance, options: AuthRoutesOptions): P
     scope.addHook('onRoute', ({ schema }) => { Object.assign(schema as object, { tags: ['accounts'] }) })
     scope.setValidatorCompiler(strictValidator())
     answerOwnErrors(scope, handling)
-    if (options.signIn !== false) signInRoutes(scope, accounts, refusals, callerOf)
-    if (options.registration !== false) registrationRoutes(scope, accounts, refusals, concealExistingUsers)
-    if (options.profile !== false) profileRoutes(scope, accounts, refusals, callerOf, requireVerified)
-    if (options.sessions !== false) sessionRoutes(scope, accounts, refusals, callerOf)
-    if (options.verification !== false) verificationRoutes(scope, accounts, refusals)
-    if (options.recovery !== false) recoveryRoutes(scope, accounts, refusals)
-    if (options.users !== false) userRoutes(scope, accounts, refusals, adminRole, callerOf)
+    if (options.signIn !== false) signInRoutes(scope, service, refusals, callerOf)
+    if (options.profile !== false) profileRoutes(scope, service, refusals, callerOf)
+    if (options.recovery !== false) recoveryRoutes(scope, service, refusals)
+    if (options.mfa ?? mounted.hasMfa) totpRoutes(scope, service, refusals, callerOf)
+    storeRoutes(scope, mounted, options, refusals, callerOf)
   }, { prefix: options.prefix ?? '' })
+}
+
+/** What only the users of a store have. */
+function storeRoutes (scope: FastifyInstance, { accounts, hasMfa, adminRole, requireVerified, concealExistingUsers }: MountedAccounts, options: AuthRoutesOptions, refusals: Documenter, callerOf: CallerOf): void {
+  if (accounts === undefined) return
+  if (options.registration !== false) registrationRoutes(scope, accounts, refusals, concealExistingUsers)
+  if (options.profile !== false) namesRoutes(scope, accounts, refusals, callerOf, requireVerified)
+  if (options.sessions !== false) sessionRoutes(scope, accounts, refusals, callerOf)
+  if (options.verification !== false) verificationRoutes(scope, accounts, refusals)
+  if (options.users !== false) userRoutes(scope, accounts, refusals, adminRole, callerOf)
+  if (!(options.mfa ?? hasMfa)) return
+  mfaRoutes(scope, accounts.mfa, refusals, callerOf)
+  if (options.users !== false) mfaResetRoutes(scope, accounts.mfa, refusals, adminRole, callerOf)
 }
 
 type JsonParser = (request: FastifyRequest, body: string, done: (error: Error | null, body?: unknown) => void) => void
@@ -81,8 +95,14 @@ function readOptions (instance: FastifyInstance, options: AuthRoutesOptions): Mo
   const mounted = (instance as unknown as { [accountsKey]?: MountedAccounts | null })[accountsKey]
   if (mounted === undefined) throw refuse('register', 'authRoutes are registered where fastify-bouncer is not. Register and await the plugin before, in this scope or one around it.')
   if (mounted === null) throw refuse('store', 'authRoutes need the account system: give the plugin a store, such as store: sqliteStore(\'auth.db\') of fastify-bouncer/sql.')
+  if (options.mfa === true && !mounted.hasMfa) throw refuse('encryptionKey', 'mfa: true needs second factors: give the plugin an encryptionKey, 32 random bytes in base64.')
+  const lacking = mounted.accounts === undefined && STORE_ONLY.find((name) => options[name] === true)
+  if (lacking) throw refuse(lacking, `${lacking} has no routes here: the users are the provider's, and it has nothing of the kind.`)
   return mounted
 }
+
+/** Groups of routes for the users of a store. */
+const STORE_ONLY = ['registration', 'sessions', 'verification', 'users'] as const
 
 function refuse (option: string, message: string): ConfigurationError {
   return new ConfigurationError({ option, message })

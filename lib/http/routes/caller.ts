@@ -1,6 +1,10 @@
 import type { FastifyRequest } from 'fastify'
 import type { User } from '../../context.js'
 import { MissingTokenError, TokenInvalidError } from '../../errors/authentication.js'
+import { bearerToken } from '../bearer.js'
+
+/** The access token of a request whose caller is known. */
+export const tokenOf: (request: FastifyRequest) => string = bearerToken
 
 /** The user of these accounts who asks. Rejects with the 401 classes. */
 export type CallerOf = (request: FastifyRequest) => Promise<User>

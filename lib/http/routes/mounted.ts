@@ -1,9 +1,14 @@
-import type { Accounts } from '../../flow/accounts.js'
+import type { Accounts, SignInService } from '../../flow/accounts.js'
 import type { ErrorHandling } from '../error-handler.js'
 
 /** What the routes find on the instance that the plugin was registered on. */
 export interface MountedAccounts {
-  accounts: Accounts
+  /** The users of the store; undefined where a provider has them. */
+  accounts: Accounts | undefined
+  /** Where they sign in, whoever has them. */
+  service: SignInService
+  /** Whether second factors can be set up. */
+  hasMfa: boolean
   /** Whose tokens name users of these accounts. */
   issuer: string
   /** Undefined where errors are the application's. */

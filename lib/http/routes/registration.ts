@@ -1,11 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import { InvalidResetTokenError, InvalidVerifyTokenError, PasswordPolicyError, UserAlreadyExistsError } from '../../errors/account.js'
-import type { Accounts } from '../../flow/accounts.js'
+import type { Accounts, SignInService } from '../../flow/accounts.js'
+import type { ResetTicket } from '../../flow/provider.js'
 import type { Documenter } from './documented.js'
 import { ANYONE, COUNTED } from './documented.js'
 import { REQUEST_ERRORS } from './request-errors.js'
 import { originOf } from './origin.js'
-import { AcceptedAnswer, ConcealedRegisterBody, EmailBody, NoAnswer, RegisterBody, ResetBody, TokenBody, UserAnswer, type RegisterInput } from './schemas.js'
+import { AcceptedAnswer, ConcealedRegisterBody, EmailBody, IdentifierBody, NoAnswer, RegisterBody, ResetBody, ResetByCodeBody, TokenBody, UserAnswer, type IdentifierInput, type RegisterInput, type ResetInput } from './schemas.js'
 
 /** Signing up. Where existing users are concealed the answer is 202 without a body. */
 export function registrationRoutes (app: FastifyInstance, accounts: Accounts, refusals: Documenter, concealed: boolean): void {
@@ -50,32 +51,35 @@ export function verificationRoutes (app: FastifyInstance, { verification }: Acco
   }, async (request) => await verification.verify(request.body.token, originOf(request)))
 }
 
-/** Forgotten passwords. */
-export function recoveryRoutes (app: FastifyInstance, { passwords }: Accounts, refusals: Documenter): void {
-  app.post<{ Body: { email: string } }>('/password/forgot', {
+/** Forgotten passwords: by the token of a mail, or by a code that is typed in together with the name. */
+export function recoveryRoutes (app: FastifyInstance, service: SignInService, refusals: Documenter): void {
+  const byToken = service.resetBy === 'token'
+
+  app.post<{ Body: IdentifierInput }>('/password/forgot', {
     config: ANYONE,
     schema: {
       summary: 'Ask for a mail to reset a password with',
-      body: EmailBody,
+      body: byToken ? EmailBody : IdentifierBody,
       response: { 202: AcceptedAnswer, ...refusals(...COUNTED, ...REQUEST_ERRORS) }
     }
   }, async (request, reply) => {
-    await passwords.requestReset(request.body.email, originOf(request))
+    await service.requestReset(request.body, originOf(request))
     return reply.code(202).send()
   })
 
-  app.post<{ Body: { token: string, password: string } }>('/password/reset', {
+  app.post<{ Body: ResetInput }>('/password/reset', {
     config: ANYONE,
     schema: {
-      summary: 'Set a new password by the token that was mailed',
-      body: ResetBody,
+      summary: `Set a new password by the ${byToken ? 'token' : 'code'} that was mailed`,
+      body: byToken ? ResetBody : ResetByCodeBody,
       response: {
         204: NoAnswer,
         ...refusals(InvalidResetTokenError, { errorClass: PasswordPolicyError, code: 'RESET_PASSWORD_INVALID_PASSWORD' }, ...COUNTED, ...REQUEST_ERRORS)
       }
     }
   }, async (request, reply) => {
-    await passwords.reset(request.body.token, request.body.password, originOf(request))
+    const { password, ...ticket } = request.body
+    await service.reset(ticket as ResetTicket, password, originOf(request))
     return reply.code(204).send()
   })
 }

@@ -33,6 +33,14 @@ export const LogoutBody = Type.Optional(Type.Union([Type.Object({ refresh_token:
 export const EmailBody = Type.Object({ email }, closed)
 /** A token that was mailed. */
 export const TokenBody = Type.Object({ token }, closed)
+/** Whose password is to be reset, by e-mail address or user name. */
+export const IdentifierBody = Type.Union([Type.Object({ email: identifier }, closed), Type.Object({ username: identifier }, closed)])
+const mailedCode = Type.String({ minLength: 1, maxLength: 64 })
+/** A code that was mailed, whose it is, and the new password. */
+export const ResetByCodeBody = Type.Union([
+  Type.Object({ email: identifier, code: mailedCode, password }, closed),
+  Type.Object({ username: identifier, code: mailedCode, password }, closed)
+])
 /** A token that was mailed, and the new password. */
 export const ResetBody = Type.Object({ token, password }, closed)
 /** A change of one's own password. */
@@ -52,7 +60,8 @@ export const UserBody = Type.Object({
   password: Type.Optional(password),
   roles: Type.Optional(roles),
   is_active: Type.Optional(Type.Boolean()),
-  is_verified: Type.Optional(Type.Boolean())
+  is_verified: Type.Optional(Type.Boolean()),
+  must_change_password: Type.Optional(Type.Boolean({ description: 'The next sign-in asks for a new password' }))
 }, { ...closed, minProperties: 1 })
 
 /** The id in a path. */
@@ -69,7 +78,8 @@ export const TokensAnswer = Type.Object({
   access_token: Type.String(),
   refresh_token: Type.String(),
   token_type: Type.Literal('Bearer'),
-  expires_in: Type.Integer({ minimum: 1, description: 'Lifetime of the access token in seconds' })
+  expires_in: Type.Integer({ minimum: 1, description: 'Lifetime of the access token in seconds' }),
+  id_token: Type.Optional(Type.String({ description: 'Of identity providers that have one' }))
 }, { description: 'Tokens' })
 
 const nullable = Type.Union([Type.String(), Type.Null()])
@@ -109,5 +119,7 @@ export type RegisterInput = Static<typeof RegisterBody>
 export type LoginInput = Static<typeof LoginBody>
 export type ProfileInput = Static<typeof ProfileBody>
 export type UserInput = Static<typeof UserBody>
+export type IdentifierInput = Static<typeof IdentifierBody>
+export type ResetInput = Static<typeof ResetBody> | Static<typeof ResetByCodeBody>
 export type PasswordInput = Static<typeof PasswordBody>
 export type PageInput = Static<typeof PageQuery>

@@ -58,7 +58,24 @@ export function migrations ({ family, kysely: { sql } }: Pick<Connection, 'famil
     await db.schema.createIndex('bouncer_ephemeral_expires_at').on('bouncer_ephemeral').column('expires_at').execute()
   }
 
+  async function secondFactors (db: Kysely<never>): Promise<void> {
+    if (hasUsers) await db.schema.alterTable('bouncer_users').addColumn('must_change_password', flagType, (column) => column.notNull().defaultTo(family.flag(false))).execute()
+    await db.schema.alterTable('bouncer_sessions').addColumn('amr', 'text', (column) => column.notNull().defaultTo('pwd')).execute()
+
+    await strict(db.schema.createTable('bouncer_totp')
+      .addColumn('user_id', 'text', (column) => hasUsers ? column.notNull().primaryKey().references('bouncer_users.id').onDelete('cascade') : column.notNull().primaryKey())
+      .addColumn('id', 'text', (column) => column.notNull())
+      .addColumn('secret', 'text', (column) => column.notNull())
+      .addColumn('used_step', 'integer', (column) => column.notNull())
+      .addColumn('created_at', timeType, (column) => column.notNull())).execute()
+
+    await strict(db.schema.createTable('bouncer_recovery_codes')
+      .addColumn('user_id', 'text', (column) => column.notNull().references('bouncer_totp.user_id').onDelete('cascade'))
+      .addColumn('digest', 'text', (column) => column.notNull())
+      .addPrimaryKeyConstraint('bouncer_recovery_codes_pkey', ['user_id', 'digest'])).execute()
+  }
+
   return hasUsers
-    ? { '001_users': { up: users }, '002_sessions': { up: sessions }, '003_ephemeral': { up: ephemeral } }
-    : { '002_sessions_of_foreign_users': { up: sessions }, '003_ephemeral': { up: ephemeral } }
+    ? { '001_users': { up: users }, '002_sessions': { up: sessions }, '003_ephemeral': { up: ephemeral }, '004_second_factors': { up: secondFactors } }
+    : { '002_sessions_of_foreign_users': { up: sessions }, '003_ephemeral': { up: ephemeral }, '004_second_factors_of_foreign_users': { up: secondFactors } }
 }

@@ -13,6 +13,7 @@ export interface UserRow {
   password_hash: string | null
   is_active: Flag
   is_verified: Flag
+  must_change_password: Flag
   signed_out_at: Time | null
   created_at: Time
   updated_at: Time
@@ -36,6 +37,21 @@ export interface SessionRow {
   end_reason: SessionEnd | null
   address: string | null
   user_agent: string | null
+  /** Names with blanks between them. */
+  amr: string
+}
+
+export interface TotpRow {
+  user_id: string
+  id: string
+  secret: string
+  used_step: number
+  created_at: Time
+}
+
+export interface RecoveryCodeRow {
+  user_id: string
+  digest: string
 }
 
 export interface EphemeralRow {
@@ -49,6 +65,8 @@ export interface Tables {
   bouncer_users: UserRow
   bouncer_user_roles: UserRoleRow
   bouncer_sessions: SessionRow
+  bouncer_totp: TotpRow
+  bouncer_recovery_codes: RecoveryCodeRow
   bouncer_ephemeral: EphemeralRow
 }
 

@@ -9,7 +9,7 @@ import { read, written, type SessionRow } from './schema.js'
 /** Named one by one: a statement that was prepared must not change its result when a later version adds a column. */
 const COLUMNS = [
   'id', 'user_id', 'refresh_digest', 'generation', 'created_at', 'rotated_at',
-  'idle_until', 'expires_at', 'ended_at', 'end_reason', 'address', 'user_agent'
+  'idle_until', 'expires_at', 'ended_at', 'end_reason', 'address', 'user_agent', 'amr'
 ] as const
 
 /** Rows that one statement of pruning deletes: SQLite does nothing else meanwhile. */
@@ -106,7 +106,8 @@ function toRow (session: StoredSession): Insertable<SessionRow> {
     ended_at: session.endedAt === null ? null : written(session.endedAt),
     end_reason: session.endReason,
     address: session.address,
-    user_agent: session.userAgent
+    user_agent: session.userAgent,
+    amr: session.amr.join(' ')
   }
 }
 
@@ -123,6 +124,7 @@ function fromRow (row: Selectable<SessionRow>): StoredSession {
     endedAt: row.ended_at === null ? null : read(row.ended_at),
     endReason: row.end_reason,
     address: row.address,
-    userAgent: row.user_agent
+    userAgent: row.user_agent,
+    amr: row.amr.split(' ').filter((name) => name !== '')
   }
 }

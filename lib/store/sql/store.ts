@@ -4,6 +4,7 @@ import { AuthUnavailableError } from '../../errors/operation.js'
 import type { Store, UserStore } from '../contract.js'
 import { sqlEphemeral, sweep } from './ephemeral.js'
 import type { Connection } from './family.js'
+import { sqlFactors } from './factors.js'
 import { checkTables, migrateTables } from './migrate.js'
 import { sqlSessions } from './sessions.js'
 import { sqlUsers } from './users.js'
@@ -74,6 +75,7 @@ export function createSqlStore (engine: SqlEngine): SqlStore {
     warning: engine.warning,
     users: users ?? sqlUsers(connected),
     sessions: sqlSessions(connected),
+    factors: sqlFactors(connected),
     ephemeral: sqlEphemeral(connected, clock),
 
     async open () {

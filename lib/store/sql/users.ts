@@ -7,7 +7,7 @@ import { prepared } from './prepared.js'
 import { read, written, type Database, type UserRow } from './schema.js'
 
 /** Named one by one: a statement that was prepared must not change its result when a later version adds a column. */
-const COLUMNS = ['u.id', 'u.email', 'u.username', 'u.password_hash', 'u.is_active', 'u.is_verified', 'u.signed_out_at', 'u.created_at', 'u.updated_at'] as const
+const COLUMNS = ['u.id', 'u.email', 'u.username', 'u.password_hash', 'u.is_active', 'u.is_verified', 'u.must_change_password', 'u.signed_out_at', 'u.created_at', 'u.updated_at'] as const
 
 /** Users in tables of ours. */
 export function sqlUsers (connect: () => Connection): UserStore {
@@ -137,6 +137,7 @@ function toRow ({ family }: Connection, user: StoredUser): Insertable<UserRow> {
     password_hash: user.passwordHash,
     is_active: family.flag(user.isActive),
     is_verified: family.flag(user.isVerified),
+    must_change_password: family.flag(user.mustChangePassword),
     signed_out_at: user.signedOutAt === null ? null : written(user.signedOutAt),
     created_at: written(user.createdAt),
     updated_at: written(user.updatedAt)
@@ -152,6 +153,7 @@ function fromRow (row: FoundRow): StoredUser {
     roles: row.roles === null ? [] : sortedRoles(JSON.parse(row.roles) as string[]),
     isActive: Boolean(row.is_active),
     isVerified: Boolean(row.is_verified),
+    mustChangePassword: Boolean(row.must_change_password),
     signedOutAt: row.signed_out_at === null ? null : read(row.signed_out_at),
     createdAt: read(row.created_at),
     updatedAt: read(row.updated_at)

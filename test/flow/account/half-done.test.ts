@@ -1,6 +1,6 @@
 import t from 'tap'
 import { AuthUnavailableError } from '../../../index.js'
-import { accounts, mailed, password, type AccountsApp } from '../../accounts.js'
+import { accounts, mailed, password, tokensOf, type AccountsApp } from '../../accounts.js'
 import { refused } from '../../build.js'
 import { stores, watched } from '../../watched-store.js'
 
@@ -29,7 +29,7 @@ for (const [engine, make] of Object.entries(stores)) {
       store.failing.clear()
       refused(t, await built.call('GET', '/me', undefined, thief.access_token), 401, 'TOKEN_REVOKED')
       refused(t, await built.call('POST', '/refresh', { refresh_token: thief.refresh_token }), 401, 'TOKEN_REVOKED')
-      const owner = await built.app.bouncer.login({ email: 'ada@example.com', password: another })
+      const owner = await tokensOf(built.app.bouncer.login({ email: 'ada@example.com', password: another }))
       t.equal((await built.call('GET', '/me', undefined, owner.access_token)).statusCode, 200)
       t.equal((await built.call('POST', '/refresh', { refresh_token: owner.refresh_token })).statusCode, 200)
     })
@@ -54,7 +54,7 @@ t.test('a session begins after its user was signed out, also by a clock that is 
   const { app, call, signUp } = await accounts(t, { store })
   const { id, email } = await signUp()
   await store.users.update(id, { signedOutAt: Date.now() + 60_000 })
-  const { access_token: access } = await app.bouncer.login({ email, password })
+  const { access_token: access } = await tokensOf(app.bouncer.login({ email, password }))
   t.equal((await call('GET', '/me', undefined, access)).statusCode, 200)
 })
 

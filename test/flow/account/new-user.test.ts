@@ -29,7 +29,7 @@ function maker () {
 t.test('what is left out: active, not verified, without name, roles and password', async (t) => {
   const { makeUser, users, calls } = maker()
   const user = await makeUser({ email: ' Ada@example.com' })
-  t.strictSame(user, { id: user.id, email, username: null, passwordHash: null, roles: [], isActive: true, isVerified: false, signedOutAt: null, createdAt: now, updatedAt: now })
+  t.strictSame(user, { id: user.id, email, username: null, passwordHash: null, roles: [], isActive: true, isVerified: false, mustChangePassword: false, signedOutAt: null, createdAt: now, updatedAt: now })
   t.strictSame(await users.findById(user.id), user)
   t.strictSame(calls, ['insert'])
 })

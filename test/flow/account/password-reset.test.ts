@@ -1,6 +1,6 @@
 import t from 'tap'
 import { AuthUnavailableError, InvalidResetTokenError, PasswordPolicyError, RateLimitError, memoryStore } from '../../../index.js'
-import { accounts, clock, mailed, password, until } from '../../accounts.js'
+import { accounts, clock, mailed, password, tokensOf, until } from '../../accounts.js'
 import { logged } from '../../log-lines.js'
 import { rejection } from '../../rejection.js'
 import { stores, watched } from '../../watched-store.js'
@@ -13,7 +13,7 @@ t.test('a token that was mailed sets a new password, once, and ends all sessions
   const built = await accounts(t)
   const { app, events, happened } = built
   const { id, access_token: access, refresh_token: refresh } = await built.signUp({ email })
-  const second = await app.bouncer.login({ email, password })
+  const second = await tokensOf(app.bouncer.login({ email, password }))
   await app.bouncer.passwords.requestReset(' Ada@EXAMPLE.com ')
   const token = await mailed(built, 'password_reset_requested')
   t.match(happened('password_reset_requested'), [{ user: { id, email } }])
@@ -273,8 +273,8 @@ t.test('whoever resets a password gets in from there, whatever others tried', as
   const { app } = built
   const { email } = await built.signUp({ email: 'ada@example.com', username: 'ada' })
   for (let guess = 0; guess < 6; guess++) {
-    await app.bouncer.login({ email, password: 'a guess' }, { address: '203.0.113.9' }).catch(() => {})
-    await app.bouncer.login({ username: 'ada', password: 'a guess' }, { address: '203.0.113.9' }).catch(() => {})
+    await tokensOf(app.bouncer.login({ email, password: 'a guess' }, { address: '203.0.113.9' })).catch(() => {})
+    await tokensOf(app.bouncer.login({ username: 'ada', password: 'a guess' }, { address: '203.0.113.9' })).catch(() => {})
   }
   const there = { address: '198.51.100.7' }
   await t.rejects(app.bouncer.login({ email, password }, there), { code: 'RATE_LIMITED' })

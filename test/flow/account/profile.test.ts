@@ -1,6 +1,6 @@
 import t from 'tap'
 import { AuthUnavailableError, InvalidHashError, InvalidPasswordError, PasswordPolicyError, RateLimitError, UserAlreadyExistsError, UserNotFoundError, memoryStore, type UserStore } from '../../../index.js'
-import { accounts, clock, mailed, password } from '../../accounts.js'
+import { accounts, clock, mailed, password, tokensOf } from '../../accounts.js'
 import { rejection } from '../../rejection.js'
 import { stores, watched } from '../../watched-store.js'
 
@@ -76,7 +76,7 @@ t.test('what is no address, and no user name, is a TypeError', async (t) => {
 t.test('a password is changed by whoever knows the current one, and all sessions end', async (t) => {
   const { app, signUp, events, happened } = await accounts(t)
   const { id, access_token: access, refresh_token: refresh } = await signUp({ email })
-  const second = await app.bouncer.login({ email, password })
+  const second = await tokensOf(app.bouncer.login({ email, password }))
   events.length = 0
   t.equal(await app.bouncer.profile.changePassword(id, { current_password: password, new_password: another }), undefined)
   t.strictSame(events.map(({ name }) => name), ['user_logout', 'password_changed'])

@@ -270,7 +270,7 @@ t.test('a store of the application that answers with what nobody asked for is ou
     const { users } = memoryStore()
     const own: UserStore = { ...users, insert: async () => answer as never, update: async () => answer as never, delete: async () => answer as never }
     const { app, events } = await accounts(t, { store: memoryStore({ users: own }) })
-    await users.insert({ id: 'ada', email, username: null, passwordHash: null, roles: [], isActive: true, isVerified: false, signedOutAt: null, createdAt: 1, updatedAt: 1 })
+    await users.insert({ id: 'ada', email, username: null, passwordHash: null, roles: [], isActive: true, isVerified: false, mustChangePassword: false, signedOutAt: null, createdAt: 1, updatedAt: 1 })
     const outOfOrder = { name: 'AuthUnavailableError', code: 'AUTH_UNAVAILABLE', dependency: 'users' }
     await t.rejects(app.bouncer.users.update('ada', { username: 'x' }), outOfOrder, answer)
     await t.rejects(app.bouncer.users.update('ada', { is_active: false }), outOfOrder)

@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
 import { AuthenticationError, AuthError, memoryStore, TokenInvalidError, TokenRevokedError, type Store, type Tokens } from '../../../index.js'
-import { accounts, clock, password, type AccountsApp } from '../../accounts.js'
+import { accounts, clock, password, tokensOf, type AccountsApp } from '../../accounts.js'
 import { audience, issuer, secret } from '../../build.js'
 import { newKey, pairOf } from '../../keys.js'
 import { stores, watched } from '../../watched-store.js'
@@ -29,8 +29,8 @@ t.test('an access token says who, for whom, until when, and of which session', a
   const { app } = await accounts(t, { jwt: { secret, accessTokenTtl: 300 }, audience: [audience, 'another'] })
   const { id, email } = await app.bouncer.users.create({ email: 'Ada@example.com', roles: ['editor', 'admin'], password })
   const before = Math.floor(Date.now() / 1000)
-  const first = await app.bouncer.login({ email, password })
-  const second = await app.bouncer.login({ email, password })
+  const first = await tokensOf(app.bouncer.login({ email, password }))
+  const second = await tokensOf(app.bouncer.login({ email, password }))
   const claims = decodeJwt(first.access_token)
   t.match(claims, { iss: issuer, aud: audience, sub: id, token_type: 'access', roles: ['admin', 'editor'], email: 'ada@example.com' })
   t.strictSame(Object.keys(claims).sort(), ['aud', 'email', 'exp', 'iat', 'iss', 'jti', 'roles', 'sid', 'sub', 'token_type'])
@@ -47,7 +47,7 @@ t.test('an access token says who, for whom, until when, and of which session', a
 t.test('a fraction of a second is not promised', async (t) => {
   const { app } = await accounts(t, { jwt: { secret, accessTokenTtl: 90.7 } })
   const { email } = await app.bouncer.users.create({ email: 'ada@example.com', password })
-  t.equal((await app.bouncer.login({ email, password })).expires_in, 90)
+  t.equal((await tokensOf(app.bouncer.login({ email, password }))).expires_in, 90)
 })
 
 t.test('a refresh token tells nothing, and is stored as a digest only', async (t) => {
@@ -120,7 +120,7 @@ for (const [engine, make] of Object.entries(stores)) {
     const pass = clock(t)
     const built = await accounts(t, { store: make() })
     const first = await built.signUp()
-    const other = await built.app.bouncer.login({ email: first.email, password })
+    const other = await tokensOf(built.app.bouncer.login({ email: first.email, password }))
     const second = await built.app.bouncer.refresh(first.refresh_token)
     pass(11)
     for (let replay = 0; replay < 3; replay++) {
@@ -336,7 +336,7 @@ t.test('sessions are listed with what their user knows them by, newest first, in
   const ids: string[] = []
   for (let index = 0; index < 5; index++) {
     pass(1)
-    ids.unshift(sidOf(await app.bouncer.login({ email, password }, { address: `192.0.2.${index}`, userAgent: 'x'.repeat(1000) })))
+    ids.unshift(sidOf(await tokensOf(app.bouncer.login({ email, password }, { address: `192.0.2.${index}`, userAgent: 'x'.repeat(1000) }))))
   }
   const first = await app.bouncer.sessions.list(id, { limit: 2 })
   const second = await app.bouncer.sessions.list(id, { limit: 2, after: first.next as string })
@@ -375,7 +375,7 @@ t.test('logging out everywhere ends all sessions of one user, and says so once',
   const built = await accounts(t)
   const { app, happened } = built
   const ada = await built.signUp()
-  const elsewhere = await app.bouncer.login({ email: ada.email, password })
+  const elsewhere = await tokensOf(app.bouncer.login({ email: ada.email, password }))
   const eve = await built.signUp()
   await app.bouncer.logoutAll(ada.id)
   await app.bouncer.logoutAll(ada.id)

@@ -1,12 +1,12 @@
 import { createHook } from 'node:async_hooks'
 import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
-import { AuthUnavailableError, InvalidCredentialsError, memoryStore, RateLimitError, type Credentials, type StoredUser } from '../../../index.js'
+import { AuthUnavailableError, InvalidCredentialsError, memoryStore, RateLimitError, type Credentials, type Tokens } from '../../../index.js'
 import { createEvents } from '../../../lib/events.js'
-import type { Sessions } from '../../../lib/flow/session/sessions.js'
+import type { Attempts } from '../../../lib/flow/attempts.js'
 import { createCredentialCheck } from '../../../lib/flow/session/credentials.js'
 import { createSignIn } from '../../../lib/flow/session/sign-in.js'
-import { accounts, password, type AccountsApp } from '../../accounts.js'
+import { accounts, password, tokensOf, type AccountsApp } from '../../accounts.js'
 import { foreignHashes } from '../../password/foreign-hashes.js'
 import { stores, watched } from '../../watched-store.js'
 
@@ -38,7 +38,7 @@ t.test('an e-mail address or a user name, in every spelling of it', async (t) =>
     ...['Ada', 'ada', 'ADA', '\uff21\uff44\uff41'].map((username) => ({ username, password }))
   ]
   for (const one of credentials) {
-    const tokens = await app.bouncer.login(one)
+    const tokens = await tokensOf(app.bouncer.login(one))
     t.strictSame(Object.keys(tokens), ['access_token', 'refresh_token', 'token_type', 'expires_in'])
     t.equal(decodeJwt(tokens.access_token).sub, user.id, JSON.stringify(one))
   }
@@ -101,7 +101,7 @@ t.test('requireVerified: once the address is verified, the user gets in', async 
   const { id } = await app.bouncer.users.create({ email: 'ada@example.com', password })
   await refusesLogin(t, built, { email: 'ada@example.com', password }, 'unverified')
   await app.bouncer.users.update(id, { is_verified: true })
-  t.ok(await app.bouncer.login({ email: 'ada@example.com', password }))
+  t.ok(await tokensOf(app.bouncer.login({ email: 'ada@example.com', password })))
 })
 
 t.test('user enumeration by work: a password is computed once, whoever it is for', async (t) => {
@@ -121,7 +121,7 @@ t.test('user enumeration by work: a password is computed once, whoever it is for
   t.teardown(() => { hook.disable() })
   const work = async (name: string, given = password) => {
     computed = 0
-    await app.bouncer.login({ email: `${name}@example.com`, password: given }).catch(() => {})
+    await tokensOf(app.bouncer.login({ email: `${name}@example.com`, password: given })).catch(() => {})
     return computed
   }
   t.equal(await work('right'), 1, 'the right password')
@@ -139,10 +139,10 @@ t.test('a hash of another kind, or a weaker one, is replaced on login', async (t
     const { id } = await app.bouncer.users.create({ email: `user${index}@example.com`, password })
     await store.users.update(id, { passwordHash: hash })
     store.calls.length = 0
-    await app.bouncer.login({ email: `user${index}@example.com`, password: own })
+    await tokensOf(app.bouncer.login({ email: `user${index}@example.com`, password: own }))
     const better = (await store.users.findById(id))?.passwordHash
     t.match(better, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/, by)
-    await app.bouncer.login({ email: `user${index}@example.com`, password: own })
+    await tokensOf(app.bouncer.login({ email: `user${index}@example.com`, password: own }))
     t.equal((await store.users.findById(id))?.passwordHash, better, 'the better one stays')
     t.equal(store.calls.filter((verb) => verb === 'users.update').length, 1)
   }
@@ -191,7 +191,7 @@ for (const [engine, make] of Object.entries(stores)) {
       return answer
     }
 
-    const tokens = await Promise.all(Array.from({ length: 10 }, async () => await app.bouncer.login({ email, password: old.password })))
+    const tokens = await Promise.all(Array.from({ length: 10 }, async () => await tokensOf(app.bouncer.login({ email, password: old.password }))))
     t.equal(stored.filter((outcome) => outcome === 'replaced').length, 1, 'one hash was stored')
     t.ok(stored.every((outcome) => outcome === 'replaced' || outcome === 'changed'))
     for (const { access_token: accessToken } of tokens) t.equal((await app.bouncer.authenticate(accessToken)).id, id)
@@ -230,7 +230,7 @@ for (const [engine, make] of Object.entries(stores)) {
     await held.reached
     await app.bouncer.users.setPassword(id, another)
     held.release()
-    const tokens = await login
+    const tokens = await tokensOf(login)
     t.match(await rejection(app.bouncer.authenticate(tokens.access_token)), { code: 'TOKEN_REVOKED' })
     t.match(await rejection(app.bouncer.refresh(tokens.refresh_token)), { code: 'TOKEN_REVOKED' })
   })
@@ -260,7 +260,7 @@ for (const [engine, make] of Object.entries(stores)) {
     await held.reached
     await app.bouncer.users.setPassword(id, password)
     held.release()
-    t.equal((await app.bouncer.authenticate((await login).access_token)).id, id)
+    t.equal((await app.bouncer.authenticate((await tokensOf(login)).access_token)).id, id)
     t.equal(happened('user_login').length, 1)
   })
 }
@@ -268,22 +268,22 @@ for (const [engine, make] of Object.entries(stores)) {
 t.test('a better hash waits for the next sign-in when too much is to be hashed', async (t) => {
   const events = createEvents({ propagate: true, report: () => {} })
   const { users } = memoryStore()
-  const user = { id: 'ada', email: 'ada@example.com', username: null, passwordHash: 'an old hash', roles: [], isActive: true, isVerified: true, signedOutAt: null, createdAt: 1, updatedAt: 1 }
+  const user = { id: 'ada', email: 'ada@example.com', username: null, passwordHash: 'an old hash', roles: [], isActive: true, isVerified: true, mustChangePassword: false, signedOutAt: null, createdAt: 1, updatedAt: 1 }
   await users.insert(user)
+  const attempts: Attempts = { begin: async () => attempts.resume('login', undefined, {}), resume: () => ({ succeeded: async () => {} }), trust: async () => {} }
   const faults = [new AuthUnavailableError({ dependency: 'hashing' }), new Error('broken')]
   const started: string[] = []
   const login = createSignIn({
     users,
-    events,
     check: createCredentialCheck({
       users,
       events,
       requireVerified: false,
-      attempts: { begin: async () => ({ succeeded: async () => {} }), trust: async () => {} },
+      attempts,
       passwords: { check: async () => {}, verify: async () => ({ matches: true, outdated: true }), hash: async () => { throw faults.shift() } }
     }),
     // The queue is full between two steps of one sign-in: no request can bring that about.
-    sessions: { start: async ({ id }: StoredUser) => { started.push(id); return { session: { id: 's', createdAt: 2 }, tokens: {} } }, end: async () => {} } as unknown as Sessions
+    completion: { next: async () => undefined, complete: async ({ id }) => { started.push(id); return {} as Tokens } }
   })
   await t.resolves(login({ email: user.email, password }))
   t.equal((await users.findById('ada'))?.passwordHash, 'an old hash')

@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose'
 import t from 'tap'
 import { memoryStore } from '../../../index.js'
-import { accounts, clock, password } from '../../accounts.js'
+import { accounts, clock, password, tokensOf } from '../../accounts.js'
 import { refused } from '../../build.js'
 import { watched } from '../../watched-store.js'
 
@@ -40,7 +40,7 @@ t.test('GET /sessions comes in pages', async (t) => {
   const ids = [sidOf({ access_token: token, ...first })]
   for (let index = 0; index < 4; index++) {
     pass(1)
-    ids.unshift(sidOf(await app.bouncer.login({ email, password })))
+    ids.unshift(sidOf(await tokensOf(app.bouncer.login({ email, password }))))
   }
   const found: string[] = []
   let next: string | null = null
@@ -67,9 +67,9 @@ t.test('sessions that have ended or lapsed are not shown', async (t) => {
   const built = await accounts(t)
   const { app, call } = built
   const first = await built.signUp()
-  const second = await app.bouncer.login({ email: first.email, password })
+  const second = await tokensOf(app.bouncer.login({ email: first.email, password }))
   await app.bouncer.logout(second.access_token)
-  const third = await app.bouncer.login({ email: first.email, password })
+  const third = await tokensOf(app.bouncer.login({ email: first.email, password }))
   const shown = async (token: string) => (await call('GET', '/sessions', undefined, token)).json().items.map(({ id }: { id: string }) => id)
   t.strictSame((await shown(first.access_token)).sort(), [sidOf(first), sidOf(third)].sort())
   pass(5 * 86_400)
@@ -82,7 +82,7 @@ t.test('DELETE /sessions/:id ends one of one\'s own, at once', async (t) => {
   const built = await accounts(t)
   const { app, call, happened } = built
   const here = await built.signUp()
-  const there = await app.bouncer.login({ email: here.email, password })
+  const there = await tokensOf(app.bouncer.login({ email: here.email, password }))
   const response = await call('DELETE', `/sessions/${sidOf(there)}`, undefined, here.access_token)
   t.equal(response.statusCode, 204)
   t.equal(response.payload, '')

@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
 import { memoryStore, type AuthEventName, type Tokens } from '../../../index.js'
-import { accounts, cheapHash, clock, mailed, password, visible, type AccountsApp } from '../../accounts.js'
+import { accounts, cheapHash, clock, mailed, password, tokensOf, visible, type AccountsApp } from '../../accounts.js'
 import { refused, secret } from '../../build.js'
 import { guard } from '../../guarded.js'
 import { logged } from '../../log-lines.js'
@@ -268,7 +268,7 @@ t.test('POST /logout ends the session that the bearer token is of', async (t) =>
   const built = await accounts(t)
   const { call } = built
   const ada = await built.signUp()
-  const elsewhere = await built.app.bouncer.login({ email: ada.email, password })
+  const elsewhere = await tokensOf(built.app.bouncer.login({ email: ada.email, password }))
   const response = await call('POST', '/logout', undefined, ada.access_token)
   t.equal(response.statusCode, 204)
   t.equal(response.payload, '')
@@ -279,11 +279,11 @@ t.test('POST /logout ends the session that the bearer token is of', async (t) =>
   refused(t, await call('POST', '/logout', undefined, ada.access_token), 401, 'TOKEN_REVOKED')
   t.equal((await call('GET', '/me', undefined, elsewhere.access_token)).statusCode, 200)
   for (const payload of [{}, undefined]) {
-    const again = await built.app.bouncer.login({ email: ada.email, password })
+    const again = await tokensOf(built.app.bouncer.login({ email: ada.email, password }))
     t.equal((await call('POST', '/logout', payload, again.access_token)).statusCode, 204)
     refused(t, await call('GET', '/me', undefined, again.access_token), 401, 'TOKEN_REVOKED')
   }
-  const again = await built.app.bouncer.login({ email: ada.email, password })
+  const again = await tokensOf(built.app.bouncer.login({ email: ada.email, password }))
   const empty = await built.app.inject({ method: 'POST', url: '/auth/logout', payload: 'null', headers: { 'content-type': 'application/json', authorization: `Bearer ${again.access_token}` } })
   t.equal(empty.statusCode, 204)
 })
@@ -311,7 +311,7 @@ t.test('POST /logout-all ends every session of the user', async (t) => {
   const bob = await built.signUp()
   for (const by of ['access', 'refresh', 'both'] as const) {
     const ada = await built.signUp()
-    const elsewhere = await built.app.bouncer.login({ email: ada.email, password })
+    const elsewhere = await tokensOf(built.app.bouncer.login({ email: ada.email, password }))
     if (by !== 'access') {
       pass(61)
       refused(t, await call('POST', '/logout-all', undefined, ada.access_token), 401, 'TOKEN_EXPIRED')

@@ -1,0 +1,54 @@
+import { InvalidCredentialsError } from '../errors/authentication.js'
+import type { AuthEventEmitter, Origin } from '../events.js'
+import { loginAccount, type Attempts } from './attempts.js'
+import type { Caller, IdentityProvider, Identifier } from './provider.js'
+
+/** What attempts at a provider are counted with. */
+export interface CountedProviderOptions {
+  provider: IdentityProvider
+  attempts: Attempts
+  events: AuthEventEmitter
+}
+
+/** A provider elsewhere, with what is tried there counted here first: it is asked no more than the limits allow. */
+export function createCountedProvider ({ provider, attempts, events }: CountedProviderOptions): IdentityProvider {
+  /** Counts by the name that was typed; what a provider makes of it is its own. */
+  const nameOf = ({ email, username }: { email?: string | undefined, username?: string | undefined }): string =>
+    email === undefined ? loginAccount('username', String(username).toLowerCase()) : loginAccount('email', email.toLowerCase())
+
+  async function counted<Result> (operation: Parameters<Attempts['begin']>[0], account: string, origin: Origin, work: () => Promise<Result>): Promise<Result> {
+    const attempt = await attempts.begin(operation, account, origin)
+    const result = await work()
+    await attempt.succeeded()
+    return result
+  }
+
+  const byUser = ({ user }: Caller): string => user.id
+
+  return {
+    ...provider,
+
+    async signIn (credentials, origin) {
+      const { email, username, password } = credentials
+      if ((typeof email === 'string') === (typeof username === 'string') || typeof password !== 'string') throw new TypeError('login() takes { email, password } or { username, password }')
+      try {
+        return await counted('login', nameOf(credentials), origin, () => provider.signIn(credentials, origin))
+      } catch (error) {
+        if (error instanceof InvalidCredentialsError) {
+          await events.emit('user_login_failed', { identifier: email ?? username ?? '', reason: error.reason ?? 'refused', origin })
+        }
+        throw error
+      }
+    },
+
+    changePassword: (caller, passwords, origin) => counted('password_change', byUser(caller), origin, () => provider.changePassword(caller, passwords, origin)),
+    confirmTotp: (caller, code, origin) => counted('challenge', byUser(caller), origin, () => provider.confirmTotp(caller, code, origin)),
+    reset: (ticket, password, origin) => counted('password_reset', 'token' in ticket ? '' : nameOf(ticket), origin, () => provider.reset(ticket, password, origin)),
+
+    async requestReset (identifier: Identifier, origin) {
+      // Never forgotten by success: each sends a mail.
+      await attempts.begin('password_reset_request', nameOf(identifier), origin)
+      await provider.requestReset(identifier, origin)
+    }
+  }
+}

@@ -1,0 +1,99 @@
+import { InvalidChallengeError } from '../errors/authentication.js'
+import { ChallengeRequiredError, type ChallengeName } from '../errors/challenge.js'
+import type { AuthEventEmitter, Origin } from '../events.js'
+import type { ChallengeSessions, PendingChallenge } from '../mfa/challenge-sessions.js'
+import type { Attempts } from './attempts.js'
+import type { Challenge, ChallengeAnswer, IdentityProvider } from './provider.js'
+import type { Credentials } from './session/credentials.js'
+import type { Tokens } from './session/sessions.js'
+
+/** What a step of a sign-in leads to: tokens, or a challenge (`'challenge_name' in answer`). */
+export type SignInAnswer = Tokens | Challenge
+
+/** An answer to the challenge of this session. */
+export type ChallengeResponse = ChallengeAnswer & { readonly session: string }
+
+/** Sign-in by any provider, step by step. */
+export interface Login {
+  /** Throws `InvalidCredentialsError`, `RateLimitError`. */
+  signIn (credentials: Credentials, origin?: Origin): Promise<SignInAnswer>
+  /** Throws {@link InvalidChallengeError} for an answer that is wrong, late, or to another challenge; `PasswordPolicyError`, `RateLimitError`. */
+  respond (response: ChallengeResponse, origin?: Origin): Promise<SignInAnswer>
+  /** Whatever else ends in a sign-in, with its challenges as answers. */
+  orChallenge (work: () => Promise<Tokens>): Promise<SignInAnswer>
+}
+
+/** What sign-in is made with. */
+export interface LoginOptions {
+  provider: Pick<IdentityProvider, 'signIn' | 'respond'>
+  challenges: ChallengeSessions
+  attempts: Attempts
+  events: AuthEventEmitter
+}
+
+/** Sign-in over a provider, whose challenges become answers. */
+export function createLogin ({ provider, challenges, attempts, events }: LoginOptions): Login {
+  async function challengeOf ({ challengeName, session, account, parameters }: ChallengeRequiredError): Promise<Challenge> {
+    const { mfa_types: alternatives } = parameters
+    const pending: PendingChallenge = { challengeName, session, ...(account !== undefined && { account }), ...(alternatives !== undefined && { alternatives }) }
+    return { challenge_name: challengeName as ChallengeName, session: await challenges.issue(pending), ...parameters }
+  }
+
+  async function orChallenge (work: () => Promise<Tokens>): Promise<SignInAnswer> {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof ChallengeRequiredError)) throw error
+      return await challengeOf(error)
+    }
+  }
+
+  /** Right answers use a challenge up, once; counts of wrong ones are forgotten then. */
+  async function answer (token: string, pending: PendingChallenge, given: ChallengeAnswer, origin: Origin): Promise<Tokens> {
+    const attempt = await attempts.begin(given.challenge_name === 'NEW_PASSWORD_REQUIRED' ? 'password_change' : 'challenge', pending.account, origin)
+    if (!await challenges.count(token)) {
+      await challenges.claim(token)
+      throw new InvalidChallengeError({ reason: 'too_many_answers' })
+    }
+    let claimed = false
+    const claim = async (): Promise<void> => {
+      if (claimed) return
+      if (!await challenges.claim(token)) throw new InvalidChallengeError({ reason: 'used' })
+      claimed = true
+      await attempt.succeeded()
+    }
+    try {
+      const tokens = await provider.respond(pending.session, given, { origin, claim })
+      await claim()
+      return tokens
+    } catch (error) {
+      if (error instanceof ChallengeRequiredError) await claim()
+      throw error
+    }
+  }
+
+  return {
+    orChallenge,
+    signIn: async (credentials, origin = {}) => await orChallenge(() => provider.signIn(credentials, origin)),
+
+    async respond ({ session: token, ...given }, origin = {}) {
+      const pending = await challenges.read(token)
+      if (pending === undefined) throw new InvalidChallengeError({ reason: 'unknown' })
+      try {
+        if (!fits(given, pending)) throw new InvalidChallengeError({ reason: 'other_challenge' })
+        return await orChallenge(() => answer(token, pending, given, origin))
+      } catch (error) {
+        if (error instanceof InvalidChallengeError) {
+          await events.emit('challenge_failed', { challengeName: pending.challengeName, account: pending.account, reason: error.reason ?? 'wrong', origin })
+        }
+        throw error
+      }
+    }
+  }
+}
+
+/** Whether an answer is one to this challenge, or to another that may be answered in its place. */
+function fits (given: ChallengeAnswer, { challengeName, alternatives = [] }: PendingChallenge): boolean {
+  if (given.challenge_name === 'SELECT_MFA_TYPE') return alternatives.includes(given.mfa_type)
+  return given.challenge_name === challengeName || alternatives.includes(given.challenge_name)
+}

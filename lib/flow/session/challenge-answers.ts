@@ -1,0 +1,107 @@
+import type { Clock } from '../../clock.js'
+import { InvalidChallengeError } from '../../errors/authentication.js'
+import { PasswordPolicyError } from '../../errors/account.js'
+import type { AuthEventEmitter } from '../../events.js'
+import type { Passwords } from '../../password/passwords.js'
+import type { StoredUser, UserStore } from '../../store/contract.js'
+import { accountOf, namesOf, unavailability } from '../../user/account.js'
+import type { SecondFactor } from '../mfa/second-factor.js'
+import type { ChallengeAnswer, ChallengeContext, IdentityProvider, RecoveryCodes } from '../provider.js'
+import { bindingOf, required, type Completion, type Progress } from './completion.js'
+import type { Sessions, Tokens } from './sessions.js'
+
+/** What answers to challenges are looked at with. */
+export interface ChallengeAnswersOptions {
+  users: UserStore
+  passwords: Passwords
+  sessions: Sessions
+  secondFactor: SecondFactor
+  completion: Completion
+  events: AuthEventEmitter
+  clock: Clock
+  requireVerified: boolean
+}
+
+/** What a right answer leads to: more was shown, and perhaps codes that are to be told. */
+type Advance = Progress & { readonly codes?: readonly string[] }
+
+/** Answers to the challenges of {@link Completion}. */
+export function createChallengeAnswers (options: ChallengeAnswersOptions): IdentityProvider['respond'] {
+  const { users, passwords, sessions, secondFactor, completion, events, clock, requireVerified } = options
+
+  /** The user of a sign-in that is right still. */
+  async function find ({ userId, binding }: Progress): Promise<StoredUser | undefined> {
+    const user = await users.findById(userId)
+    return user !== undefined && unavailability(user, requireVerified) === undefined && bindingOf(user.passwordHash) === binding ? user : undefined
+  }
+
+  async function secondFactorUsed (user: StoredUser, progress: Progress, name: 'MFA_TOTP' | 'RECOVERY_CODE', code: string, { claim }: ChallengeContext): Promise<Advance> {
+    const totp = await secondFactor.find(user.id)
+    const byApplication = name === 'MFA_TOTP'
+    if (totp === undefined || !await (byApplication ? secondFactor.useTotp(totp, code) : secondFactor.useRecoveryCode(totp, code))) throw wrong('wrong_code')
+    await claim()
+    if (!byApplication) await events.emit('recovery_code_used', { user: accountOf(user), left: totp.recoveryCodes.length - 1 })
+    return { ...progress, amr: [...progress.amr, ...byApplication ? ['otp'] : [], 'mfa'] }
+  }
+
+  async function enrolled (user: StoredUser, progress: Progress, code: string, { claim }: ChallengeContext): Promise<Advance> {
+    const codes = progress.sealed === undefined ? undefined : await secondFactor.enrol(user.id, progress.sealed, code)
+    if (codes === undefined) throw wrong('wrong_code')
+    await claim()
+    await events.emit('mfa_enabled', { user: accountOf(user) })
+    return { ...progress, amr: [...progress.amr, 'otp', 'mfa'], codes }
+  }
+
+  async function passwordSet (user: StoredUser, progress: Progress, password: string, { claim }: ChallengeContext): Promise<Advance> {
+    await passwords.check(password, namesOf(user), user.id)
+    if ((await passwords.verify(password, user.passwordHash)).matches) {
+      throw new PasswordPolicyError({ errors: ['Password must be another one than before'], userId: user.id })
+    }
+    const passwordHash = await passwords.hash(password)
+    await claim()
+    const after = await users.update(user.id, { passwordHash, mustChangePassword: false, signedOutAt: clock(), updatedAt: clock() }, { passwordHash: user.passwordHash })
+    if (typeof after === 'string') throw wrong('changed_meanwhile')
+    await sessions.endAll(user.id, 'password_changed')
+    await events.emit('password_changed', { user: accountOf(after) })
+    return { ...progress, binding: bindingOf(passwordHash) }
+  }
+
+  async function advance (user: StoredUser, progress: Progress, answer: ChallengeAnswer, context: ChallengeContext): Promise<Advance> {
+    switch (answer.challenge_name) {
+      case 'MFA_TOTP':
+      case 'RECOVERY_CODE': return await secondFactorUsed(user, progress, answer.challenge_name, answer.code, context)
+      case 'MFA_SETUP': return await enrolled(user, progress, answer.code, context)
+      case 'NEW_PASSWORD_REQUIRED': return await passwordSet(user, progress, answer.new_password, context)
+      case 'SELECT_MFA_TYPE': {
+        await context.claim()
+        throw required(answer.mfa_type, progress, { mfa_types: [answer.mfa_type] })
+      }
+      // Kinds that only others have.
+      default: throw wrong('other_challenge')
+    }
+  }
+
+  return async (session, answer, context) => {
+    const progress: Progress = JSON.parse(session)
+    const user = await find(progress)
+    if (user === undefined) throw wrong('changed_meanwhile')
+    const asked = await completion.next(user, progress)
+    // Not only what was asked for when the challenge was made: what is asked for now.
+    if (asked === undefined || !fits(answer, asked)) throw wrong('other_challenge')
+    const { codes, ...shown } = await advance(user, progress, answer, context)
+    const now = await find(shown)
+    const tokens = now && await completion.complete(now, shown, () => find(shown))
+    if (tokens === undefined) throw wrong('changed_meanwhile')
+    return codes === undefined ? tokens : { ...tokens, recovery_codes: codes } satisfies Tokens & RecoveryCodes
+  }
+}
+
+/** Whether an answer is one to this challenge, or to another that may be answered in its place. */
+export function fits (answer: ChallengeAnswer, { challengeName, parameters: { mfa_types: types = [] } }: { challengeName: string, parameters: { mfa_types?: readonly string[] } }): boolean {
+  if (answer.challenge_name === 'SELECT_MFA_TYPE') return types.includes(answer.mfa_type)
+  return answer.challenge_name === challengeName || types.includes(answer.challenge_name)
+}
+
+function wrong (reason: string): InvalidChallengeError {
+  return new InvalidChallengeError({ reason })
+}
