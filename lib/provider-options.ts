@@ -22,8 +22,19 @@ export interface ProviderSettings {
 }
 
 const VERBS = {
-  signIn: true, respond: true, refresh: true, signOut: true, signOutEverywhere: true, revoke: true, lookUp: true, changePassword: true,
-  requestReset: true, reset: true, setUpTotp: true, confirmTotp: true, disableTotp: true
+  signIn: true,
+  respond: true,
+  refresh: true,
+  signOut: true,
+  signOutEverywhere: true,
+  revoke: true,
+  lookUp: true,
+  changePassword: true,
+  requestReset: true,
+  reset: true,
+  setUpTotp: true,
+  confirmTotp: true,
+  disableTotp: true
 } as const satisfies Record<Exclude<keyof IdentityProvider, 'name' | 'trust' | 'resetBy'>, true>
 
 /** The shape of {@link ProviderOptions}. */

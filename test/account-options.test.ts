@@ -36,7 +36,7 @@ const wrong: Array<[name: string, values: unknown[], remedy: RegExp]> = [
   ['sessions', [null, 60, []], /must be \{ maxLifetime, gracePeriod, secret \}, times in seconds/],
   ['sessions.ttl', [{ ttl: 1 }], /is not an option of fastify-bouncer/],
   ['revocation', [1, 'on', null, {}, { maxStaleness: -1 }, { maxStaleness: 86_401 }, { maxStaleness: '5' }, { maxStaleness: 5, more: 1 }], /must be true, false, or \{ maxStaleness \} in seconds, up to a day/],
-  ['attempts', [true, null, 5, { logins: false }, { login: true }, { login: { account: true } }, { login: { account: { max: 5 } } }, { login: { account: { max: 0, window: 1, lockout: 1 } } }, { login: { account: { max: 1.5, window: 1, lockout: 1 } } }, { login: { address: { max: 5, window: 0, lockout: 1 } } }, { login: { ip: false } }], /must be false, or limits for any of login, refresh, register, password_change, .*: \{ account, address \}, each \{ max, window, lockout \} in seconds, or false/],
+  ['attempts', [true, null, 5, { logins: false }, { login: true }, { login: { account: true } }, { login: { account: { max: 5 } } }, { login: { account: { max: 0, window: 1, lockout: 1 } } }, { login: { account: { max: 1.5, window: 1, lockout: 1 } } }, { login: { address: { max: 5, window: 0, lockout: 1 } } }, { login: { ip: false } }], /must be false, or limits for any of login, challenge, refresh, register, password_change, .*: \{ account, address \}, each \{ max, window, lockout \} in seconds, or false/],
   ['events.propagate', [{ propagate: 'yes' }, { propagate: 1 }], /must be true or false/],
   ['events', [true, null], /must be \{ propagate \}/],
   ['events.on', [{ on: 1 }], /is not an option of fastify-bouncer/],

@@ -58,7 +58,7 @@ for (const [name, engine] of Object.entries(engines)) {
     t.test('are not made where the application may not', async (t) => {
       const { make, run } = await engine.make(t)
       const store = make({ migrate: false })
-      const refused = { name: 'ConfigurationError', option: 'store', message: /^The tables are not up to date \(001_users, 002_sessions, 003_ephemeral\): run "npx fastify-bouncer migrate"\.$/ }
+      const refused = { name: 'ConfigurationError', option: 'store', message: /^The tables are not up to date \(001_users, 002_sessions, 003_ephemeral, 004_second_factors\): run "npx fastify-bouncer migrate"\.$/ }
       await t.rejects(store.open(), refused)
       await t.rejects(store.users.findById('ada'), AuthUnavailableError, 'it is not open then')
       await make().migrate()

@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { InvalidPasswordError, RateLimitError, UserNotFoundError } from '../../errors/account.js'
 import { MfaSetupError, StepUpRequiredError } from '../../errors/authentication.js'
-import { RequestInvalidError } from '../../errors/request.js'
 import type { Role } from '../../context.js'
 import type { SignInService } from '../../flow/accounts.js'
 import { timed } from '../../flow/local-provider.js'
@@ -79,7 +78,7 @@ export function mfaResetRoutes (app: FastifyInstance, mfa: Mfa, refusals: Docume
     schema: {
       summary: 'Take the second factor of a user away',
       params: IdParams,
-      response: { 204: NoAnswer, ...refusals(RequestInvalidError) }
+      response: { 204: NoAnswer, ...refusals(...REQUEST_ERRORS) }
     }
   }, async (request, reply) => {
     await mfa.reset(request.params.id)

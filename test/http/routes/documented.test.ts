@@ -1,10 +1,11 @@
 import swagger from '@fastify/swagger'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import t, { type Test } from 'tap'
-import { authRoutes, memoryStore, type AuthPluginOptions, type Tokens } from '../../../index.js'
+import { authRoutes, memoryStore, type AuthPluginOptions, type Challenge, type Tokens } from '../../../index.js'
 import { accounts, cheapHash, clock, mailed, password, type AccountsApp } from '../../accounts.js'
 import { build, refused, secret } from '../../build.js'
 import { codesOf, documentOf, VERSIONS } from '../../openapi/document.js'
+import { encryptionKey, enrol } from '../../totp.js'
 import { watched, type WatchedStore } from '../../watched-store.js'
 
 const fresh = 'another horse battery'
@@ -19,6 +20,7 @@ const bearer = {
   401: ['MISSING_TOKEN', 'TOKEN_EXPIRED', 'TOKEN_INVALID', 'TOKEN_REVOKED', 'ACCOUNT_UNAVAILABLE', 'AUTHENTICATION_FAILED'],
   ...store
 }
+const proven = { 400: ['MFA_SETUP_FAILED', 'INVALID_PASSWORD'], 401: ['STEP_UP_REQUIRED'], 404: ['USER_NOT_FOUND'] }
 const administrator = { ...bearer, 403: ['INSUFFICIENT_ROLES'] }
 
 /** The lists of several, put together. */
@@ -31,6 +33,7 @@ function all (...lists: Codes[]): Codes {
 /** Exactly what each route can refuse. */
 const DOCUMENTED: Record<string, Codes> = {
   'POST /login': all(body, limited, store, { 401: ['INVALID_CREDENTIALS'] }),
+  'POST /login/challenge': all(body, limited, store, { 400: ['INVALID_CHALLENGE', 'PASSWORD_POLICY_VIOLATION'] }),
   'POST /refresh': all(body, limited, store, { 401: ['TOKEN_INVALID', 'TOKEN_REVOKED', 'ACCOUNT_UNAVAILABLE', 'AUTHENTICATION_FAILED'] }),
   'POST /logout': all(body, bearer),
   'POST /logout-all': all(body, bearer),
@@ -44,6 +47,12 @@ const DOCUMENTED: Record<string, Codes> = {
   'POST /verify': all(body, limited, store, { 400: ['VERIFY_USER_BAD_TOKEN'] }),
   'POST /password/forgot': all(body, limited, store),
   'POST /password/reset': all(body, limited, store, { 400: ['RESET_PASSWORD_BAD_TOKEN', 'RESET_PASSWORD_INVALID_PASSWORD'] }),
+  'POST /mfa/totp': all(body, bearer, limited, proven),
+  'POST /mfa/totp/verify': all(body, bearer, limited, { 400: ['MFA_SETUP_FAILED'], 404: ['USER_NOT_FOUND'] }),
+  'DELETE /mfa/totp': all(body, bearer, limited, proven),
+  'GET /mfa': all(bearer, { 404: ['USER_NOT_FOUND'] }),
+  'POST /mfa/recovery-codes': all(body, bearer, limited, proven),
+  'DELETE /users/{id}/mfa': all(body, administrator, { 400: ['MFA_SETUP_FAILED'], 404: ['USER_NOT_FOUND'] }),
   'GET /users': all(administrator, { 400: ['REQUEST_INVALID'] }),
   'GET /users/{id}': all(administrator, { 400: ['REQUEST_INVALID'], 404: ['USER_NOT_FOUND'] }),
   'PATCH /users/{id}': all(body, administrator, { 400: ['USER_ALREADY_EXISTS', 'UPDATE_USER_INVALID_PASSWORD'], 403: ['AUTHORIZATION_DENIED'], 404: ['USER_NOT_FOUND'] }),
@@ -52,7 +61,7 @@ const DOCUMENTED: Record<string, Codes> = {
 
 /** The refusals that the document of an application lists, by route. */
 async function documented (t: Test, overrides: AuthPluginOptions = {}, version = '3.1.0'): Promise<Record<string, Codes>> {
-  const app = await build(t, { store: memoryStore(), passwords: cheapHash, ...overrides })
+  const app = await build(t, { store: memoryStore(), passwords: cheapHash, encryptionKey, ...overrides })
   await app.register(swagger, { openapi: { openapi: version, info: { title: 'An API', version: '1.0.0' } } })
   await app.register(authRoutes, { prefix: '/auth' })
   const { paths } = await documentOf(app)
@@ -71,7 +80,7 @@ t.test('with errorHandler: false, bodies are the application\'s: none is documen
 })
 
 t.test('what is answered when all is well, and who may ask', async (t) => {
-  const app = await build(t, { store: memoryStore(), passwords: cheapHash })
+  const app = await build(t, { store: memoryStore(), passwords: cheapHash, encryptionKey })
   await app.register(swagger, { openapi: { openapi: '3.1.0', info: { title: 'An API', version: '1.0.0' } } })
   await app.register(authRoutes)
   const { paths } = await documentOf(app)
@@ -80,6 +89,7 @@ t.test('what is answered when all is well, and who may ask', async (t) => {
   const [anyone, perhaps, user] = ['[]', '[{"bearerAuth":[]},{}]', '[{"bearerAuth":[]}]']
   t.strictSame(found, {
     'POST /login': ['200', anyone],
+    'POST /login/challenge': ['200', anyone],
     'POST /refresh': ['200', anyone],
     'POST /logout': ['204', perhaps],
     'POST /logout-all': ['204', perhaps],
@@ -93,6 +103,12 @@ t.test('what is answered when all is well, and who may ask', async (t) => {
     'POST /verify': ['200', anyone],
     'POST /password/forgot': ['202', anyone],
     'POST /password/reset': ['204', anyone],
+    'POST /mfa/totp': ['200', user],
+    'POST /mfa/totp/verify': ['200', user],
+    'DELETE /mfa/totp': ['204', user],
+    'GET /mfa': ['200', user],
+    'POST /mfa/recovery-codes': ['200', user],
+    'DELETE /users/{id}/mfa': ['204', user],
     'GET /users': ['200', user],
     'GET /users/{id}': ['200', user],
     'PATCH /users/{id}': ['200', user],
@@ -114,12 +130,18 @@ interface World extends AccountsApp {
   expired: string
   /** A token of a user that there is not. */
   nobody: string
+  /** A token of Ada's that does not say when she signed in. */
+  undated: string
+  /** Somebody with a second factor. */
+  enrolled: User
+  /** A challenge to set another password. */
+  session: string
 }
 
 async function makeWorld (t: Test): Promise<World> {
   const pass = clock(t)
   const store = watched(memoryStore())
-  const built = await accounts(t, { store, jwt: { secret, accessTokenTtl: 7200, refreshTokenTtl: 3600 } })
+  const built = await accounts(t, { encryptionKey, store, jwt: { secret, accessTokenTtl: 7200, refreshTokenTtl: 3600 } })
   const { app, signUp } = built
   const expired = app.bouncer.jwt?.sign({ sub: 'x' }, { expiresIn: 1 }) ?? ''
   const lapsed = await signUp()
@@ -128,12 +150,19 @@ async function makeWorld (t: Test): Promise<World> {
   await app.bouncer.logoutAll(revoked.id)
   await app.bouncer.users.update(deactivated.id, { is_active: false })
   const nobody = app.bouncer.jwt?.sign({ sub: 'nobody', roles: ['admin'] }) ?? ''
-  return { ...built, store, admin, ada, revoked, deactivated, lapsed, expired, nobody }
+  const undated = app.bouncer.jwt?.sign({ sub: ada.id }) ?? ''
+  const enrolled = await signUp()
+  await enrol(app, enrolled.id)
+  const { id, email } = await signUp()
+  await app.bouncer.users.update(id, { must_change_password: true })
+  const { session } = await app.bouncer.login({ email, password }) as Challenge
+  return { ...built, undated, enrolled, session, store, admin, ada, revoked, deactivated, lapsed, expired, nobody }
 }
 
 /** A request that would be answered as it should, were it not for what a provocation changes. */
 const RIGHT: Record<string, { path?: string, payload?: (world: World) => object, token?: (world: World) => string }> = {
   'POST /login': { payload: ({ ada: { email } }) => ({ email, password }) },
+  'POST /login/challenge': { payload: ({ session }) => ({ session, challenge_name: 'NEW_PASSWORD_REQUIRED', new_password: fresh }) },
   'POST /refresh': { payload: ({ ada }) => ({ refresh_token: ada.refresh_token }) },
   'POST /logout': { token: ({ ada }) => ada.access_token },
   'POST /logout-all': { token: ({ ada }) => ada.access_token },
@@ -147,6 +176,12 @@ const RIGHT: Record<string, { path?: string, payload?: (world: World) => object,
   'POST /verify': { payload: () => ({ token: 'x'.repeat(43) }) },
   'POST /password/forgot': { payload: ({ ada: { email } }) => ({ email }) },
   'POST /password/reset': { payload: () => ({ token: 'x'.repeat(43), password: fresh }) },
+  'POST /mfa/totp': { token: ({ ada }) => ada.access_token },
+  'POST /mfa/totp/verify': { payload: () => ({ code: '000000' }), token: ({ ada }) => ada.access_token },
+  'DELETE /mfa/totp': { token: ({ ada }) => ada.access_token },
+  'GET /mfa': { token: ({ ada }) => ada.access_token },
+  'POST /mfa/recovery-codes': { token: ({ ada }) => ada.access_token },
+  'DELETE /users/{id}/mfa': { path: '/users/x/mfa', token: ({ admin }) => admin.access_token },
   'GET /users': { token: ({ admin }) => admin.access_token },
   'GET /users/{id}': { path: '/users/x', token: ({ admin }) => admin.access_token },
   'PATCH /users/{id}': { path: '/users/x', payload: () => ({ is_verified: true }), token: ({ admin }) => admin.access_token },
@@ -208,23 +243,30 @@ const PROVOKED: Record<string, Provocation> = {
       failing.clear()
     }
   },
-  RATE_LIMITED: async ({ store }, send) => {
+  RATE_LIMITED: async ({ store, enrolled }, send, route) => {
     const { increment } = store.ephemeral
     store.ephemeral.increment = async (key, limit) => ({ ...await increment(key, limit), count: limit.limit + 1 })
     try {
-      return await send()
+      return await send(/mfa\/(totp|recovery-codes)$/.test(route) ? { token: enrolled.access_token, payload: { current_password: password } } : {})
     } finally {
       store.ephemeral.increment = increment
     }
   },
   INVALID_CREDENTIALS: async ({ ada: { email } }, send) => await send({ payload: { email, password: fresh } }),
   INSUFFICIENT_ROLES: async ({ ada }, send) => await send({ token: ada.access_token }),
-  USER_NOT_FOUND: async ({ nobody }, send, route) => await send(route.includes('/me') ? { token: nobody } : {}),
+  USER_NOT_FOUND: async ({ nobody }, send, route) => await send(/ \/(me|mfa)\b/.test(route) ? { token: nobody } : {}),
   USER_ALREADY_EXISTS: async ({ admin, ada }, send, route) => await send({
     POST: { payload: { email: admin.email, password } },
     PATCH: route === 'PATCH /me' ? { payload: { email: admin.email, current_password: password } } : { path: `/users/${ada.id}`, payload: { email: admin.email } }
   }[route.split(' ')[0] as 'POST' | 'PATCH']),
-  INVALID_PASSWORD: async (_world, send) => await send({ payload: { email: 'new@example.com' } }),
+  INVALID_PASSWORD: async ({ enrolled }, send, route) => await send(route.includes('/mfa') ? { token: enrolled.access_token, payload: { current_password: fresh } } : { payload: { email: 'new@example.com' } }),
+  MFA_SETUP_FAILED: async ({ ada, enrolled }, send, route) => await send({
+    'POST /mfa/totp': { token: enrolled.access_token },
+    'DELETE /users/{id}/mfa': { path: `/users/${ada.id}/mfa` }
+  }[route] ?? {}),
+  STEP_UP_REQUIRED: async ({ app, undated, enrolled }, send, route) => await send({ token: route === 'POST /mfa/totp' ? undated : app.bouncer.jwt?.sign({ sub: enrolled.id }) }),
+  INVALID_CHALLENGE: async (_world, send) => await send({ payload: { session: 'x', challenge_name: 'MFA_TOTP', code: '000000' } }),
+  PASSWORD_POLICY_VIOLATION: async ({ session }, send) => await send({ payload: { session, challenge_name: 'NEW_PASSWORD_REQUIRED', new_password: 'x' } }),
   REGISTER_INVALID_PASSWORD: async (_world, send) => await send({ payload: { email: 'new@example.com', password: 'x' } }),
   UPDATE_USER_INVALID_PASSWORD: async ({ ada }, send, route) => await send(route === 'POST /me/password'
     ? { payload: { current_password: fresh, new_password: fresh } }
@@ -256,7 +298,7 @@ t.test('every refusal that is documented is made, and in the form that is docume
 t.test('unchanged, the same requests are answered as they should be', async (t) => {
   const world = await makeWorld(t)
   // Those that need what was mailed, and a user of that id.
-  const otherwise: Record<string, number> = { 'POST /verify': 400, 'POST /password/reset': 400, 'GET /users/{id}': 404, 'PATCH /users/{id}': 404, 'DELETE /users/{id}': 404 }
+  const otherwise: Record<string, number> = { 'POST /mfa/totp/verify': 400, 'DELETE /mfa/totp': 400, 'POST /mfa/recovery-codes': 400, 'DELETE /users/{id}/mfa': 404, 'POST /verify': 400, 'POST /password/reset': 400, 'GET /users/{id}': 404, 'PATCH /users/{id}': 404, 'DELETE /users/{id}': 404 }
   for (const route of Object.keys(RIGHT)) {
     const ada = await world.signUp()
     const { statusCode } = await sender({ ...world, ada }, route)()
