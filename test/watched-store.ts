@@ -1,8 +1,8 @@
-import { memoryStore, type EphemeralStore, type SessionStore, type Store, type UserStore } from '../index.js'
+import { memoryStore, type EphemeralStore, type FactorStore, type SessionStore, type Store, type UserStore } from '../index.js'
 import { sqliteStore } from '../lib/store/sql.js'
 
 /** A verb of a store. */
-export type Verb = `users.${keyof UserStore}` | `sessions.${keyof SessionStore}` | `ephemeral.${keyof EphemeralStore}`
+export type Verb = `users.${keyof UserStore}` | `sessions.${keyof SessionStore}` | `factors.${keyof FactorStore}` | `ephemeral.${keyof EphemeralStore}`
 
 /** A call that stands still until it is released. */
 export interface Held {
@@ -58,6 +58,7 @@ export function watched (store: Store): WatchedStore {
     ...store,
     users: watch(store.users, 'users'),
     sessions: watch(store.sessions, 'sessions'),
+    factors: watch(store.factors, 'factors'),
     ephemeral: watch(store.ephemeral, 'ephemeral'),
     calls,
     failing,
