@@ -33,7 +33,7 @@ export const mfaOptionsSchema = {
   encryptionKey: Type.Union([key, Type.Array(key, { minItems: 1 })], { remedy: 'must be 32 random bytes in base64, or a list of such keys: the first encrypts' }),
   mfa: Type.Object({
     required: Type.Optional(Type.Union([Type.Boolean(), Type.Function([], Type.Unknown())], { remedy: 'must be true, false, or a function that picks users' })),
-    name: Type.Optional(Type.String({ pattern: '^[^:\\p{Cc}]*[^:\\s\\p{Cc}][^:\\p{Cc}]*$', maxLength: 100, remedy: 'must be a name without a colon' })),
+    name: Type.Optional(Type.String({ pattern: '^[^:\\x00-\\x1f]*[^:\\s\\x00-\\x1f][^:\\x00-\\x1f]*$', maxLength: 100, remedy: 'must be a name without a colon' })),
     challengeTtl: Type.Optional(seconds),
     recentSignIn: Type.Optional(seconds)
   }, { ...closed, remedy: 'must be { required, name, challengeTtl, recentSignIn }' })

@@ -33,7 +33,7 @@ t.test('an access token says who, for whom, until when, and of which session', a
   const second = await tokensOf(app.bouncer.login({ email, password }))
   const claims = decodeJwt(first.access_token)
   t.match(claims, { iss: issuer, aud: audience, sub: id, token_type: 'access', roles: ['admin', 'editor'], email: 'ada@example.com' })
-  t.strictSame(Object.keys(claims).sort(), ['aud', 'email', 'exp', 'iat', 'iss', 'jti', 'roles', 'sid', 'sub', 'token_type'])
+  t.strictSame(Object.keys(claims).sort(), ['amr', 'aud', 'auth_time', 'email', 'exp', 'iat', 'iss', 'jti', 'roles', 'sid', 'sub', 'token_type'])
   t.equal(claims.exp, claims.iat as number + 300)
   t.ok(claims.iat as number >= before)
   t.match(first, { token_type: 'Bearer', expires_in: 300 })
