@@ -73,8 +73,8 @@ export interface Settings {
   expose: Record<string, Exposure>
   detail: DetailResolver | undefined
   propagateEvents: boolean
-  /** HTTP Basic: the application's check, or that of the account system; and what the dialog of a browser shows. */
-  basic: { authenticate: BasicAuthenticate, realm: string } | undefined
+  /** HTTP Basic: the application's check, or that of the account system, which counts attempts; and what the dialog of a browser shows. */
+  basic: { authenticate: BasicAuthenticate, realm: string, counted: boolean } | undefined
   /** The account system, if there is one, and the issuer of its tokens. */
   accounts: AccountSettings | undefined
   /** Where users sign in, if it is elsewhere. */
@@ -181,7 +181,7 @@ function basicOf ({ basic = false, store }: AuthPluginOptions): Settings['basic'
   if (authenticate === undefined && store === undefined) throw refuse('basic', 'needs a store whose users it can ask, or { authenticate }')
   const [stray] = Object.keys(local)
   if (authenticate !== undefined && stray !== undefined) throw refuse(`basic.${stray}`, 'is for users of the store; a check of your own decides for itself')
-  return { authenticate: authenticate ?? localUsers(local), realm }
+  return { authenticate: authenticate ?? localUsers(local), realm, counted: authenticate === undefined }
 }
 
 function refuse (option: string, problem: string): ConfigurationError {

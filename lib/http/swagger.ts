@@ -26,7 +26,7 @@ export interface DocumentationOptions {
     /** Whether bearer tokens are taken. */
     issuers: readonly unknown[]
     /** HTTP Basic, and whether an application's own check stands behind it. */
-    basic: { authenticate: unknown } | undefined
+    basic: { counted: boolean } | undefined
   }
 }
 
@@ -73,7 +73,7 @@ function documentation (scopeGuards: ScopeGuards, { errorHandler, expose, mayBeU
       ...(issuers.length > 0 ? [TokenExpiredError, TokenInvalidError] : []),
       ...(basic === undefined ? [] : [InvalidCredentialsError]),
       // Only the account system counts attempts.
-      ...(basic !== undefined && basic.authenticate === undefined ? [RateLimitError] : []),
+      ...(basic?.counted === true ? [RateLimitError] : []),
       ...(revocable ? [TokenRevokedError, AccountUnavailableError, AuthenticationError] : []),
       ...refusals,
       ...(mayBeUnavailable ? [AuthUnavailableError] : [])

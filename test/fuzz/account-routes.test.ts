@@ -5,6 +5,7 @@ import { test, type Test } from 'tap'
 import { authRoutes, authServerOptions, memoryStore } from '../../index.js'
 import { cheapHash } from '../accounts.js'
 import { build, token } from '../build.js'
+import { encryptionKey } from '../totp.js'
 import { logged, type LogLine } from '../log-lines.js'
 import { codesOf, documentOf, type Operation } from '../openapi/document.js'
 import { campaign } from './campaign.js'
@@ -26,7 +27,7 @@ interface Campaigned {
 /** An application with a documented route for everything, an administrator and a user. */
 async function documented (t: Test): Promise<Campaigned> {
   const { lines, serverOptions } = logged('error')
-  const app = await build(t, { store: memoryStore(), passwords: cheapHash, attempts: false, errorHandler: 'all' }, { ...authServerOptions, ...serverOptions })
+  const app = await build(t, { store: memoryStore(), passwords: cheapHash, attempts: false, encryptionKey, errorHandler: 'all' }, { ...authServerOptions, ...serverOptions })
   await app.register(swagger, { openapi: { openapi: '3.1.0', info: { title: 'Accounts', version: '1.0.0' } } })
   await app.register(authRoutes, { prefix: '/auth' })
   const { id: admin } = await app.bouncer.users.create({ email: 'root@example.com', password: RIGHT, roles: ['admin'] })
@@ -38,7 +39,7 @@ async function documented (t: Test): Promise<Campaigned> {
 }
 
 const marked = (text: string): string => `${CANARY}${text}`
-const KEYS = ['email', 'username', 'password', 'token', 'refresh_token', 'current_password', 'new_password', 'roles', 'is_active', 'is_verified']
+const KEYS = ['session', 'challenge_name', 'code', 'mfa_type', 'must_change_password', 'email', 'username', 'password', 'token', 'refresh_token', 'current_password', 'new_password', 'roles', 'is_active', 'is_verified']
 const ODD_KEYS = ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', 'id', 'passwordHash', 'sub', '', '\u0000', '0']
 
 const text = fc.oneof(
@@ -63,7 +64,12 @@ function valueFor (key: string): fc.Arbitrary<string> {
     refresh_token: fc.oneof(fc.constant(CANARY.padEnd(91, 'A')), text),
     roles: fc.array(fc.oneof(fc.constantFrom('admin', 'editor'), text), { maxLength: 4 }),
     is_active: fc.boolean(),
-    is_verified: fc.boolean()
+    is_verified: fc.boolean(),
+    must_change_password: fc.boolean(),
+    session: fc.oneof(fc.constant(CANARY.padEnd(43, 'A')), text),
+    challenge_name: fc.constantFrom('MFA_TOTP', 'RECOVERY_CODE', 'MFA_SETUP', 'SMS_MFA', 'NEW_PASSWORD_REQUIRED', 'SELECT_MFA_TYPE'),
+    mfa_type: fc.constantFrom('MFA_TOTP', 'RECOVERY_CODE'),
+    code: fc.oneof(fc.constantFrom('000000', '123 456'), text)
   }))
   return fc.oneof({ weight: 5, arbitrary: fitting.get(key) ?? odd }, { weight: 1, arbitrary: odd }).map((value) => JSON.stringify(value))
 }
@@ -77,6 +83,11 @@ const exactly = (...keys: string[]): fc.Arbitrary<string> => fc.tuple(...keys.ma
 const BODIES: Record<string, fc.Arbitrary<string>> = {
   'POST /auth/register': fc.oneof(exactly('email', 'password'), exactly('email', 'password', 'username')),
   'POST /auth/login': fc.oneof(exactly('email', 'password'), exactly('username', 'password')),
+  'POST /auth/login/challenge': fc.oneof(exactly('session', 'challenge_name', 'code'), exactly('session', 'challenge_name', 'new_password'), exactly('session', 'challenge_name', 'mfa_type')),
+  'POST /auth/mfa/totp': fc.oneof(exactly(), exactly('current_password')),
+  'POST /auth/mfa/totp/verify': exactly('code'),
+  'DELETE /auth/mfa/totp': fc.oneof(exactly('current_password'), exactly('code')),
+  'POST /auth/mfa/recovery-codes': fc.oneof(exactly('current_password'), exactly('code')),
   'POST /auth/refresh': exactly('refresh_token'),
   'POST /auth/logout': exactly('refresh_token'),
   'POST /auth/logout-all': exactly('refresh_token'),
@@ -144,7 +155,7 @@ function check (response: LightMyRequestResponse, operation: Operation | undefin
 
 test('anything sent to any route of accounts: a documented answer, nothing of the request in a refusal, and the process lives', async (t) => {
   const { app, operations, lines, ids } = await documented(t)
-  t.equal(operations.size, 18, 'the routes there are')
+  t.equal(operations.size, 25, 'the routes there are')
   const tokens = { nobody: undefined, user: token({ sub: ids.ada, exp: 9_999_999_999 }), admin: token({ sub: ids.admin, roles: ['admin'], exp: 9_999_999_999 }), garbage: marked('.x.y') }
   const id = fc.oneof(fc.constantFrom(ids.ada, ids.admin, 'nobody', '%00', '%', '%E0%A4%A', '..', '%2F', '__proto__', 'x'.repeat(100), 'x'.repeat(101)), text.map((value) => encodeURIComponent(value.toWellFormed())))
   const request = fc.constantFrom(...operations.keys()).chain((route) => fc.record({

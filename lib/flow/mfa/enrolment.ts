@@ -43,13 +43,15 @@ export interface MfaOptions {
   prove: Prove
   attempts: Attempts
   events: AuthEventEmitter
+  /** Told of what failed when a second factor counted already. */
+  report: (error: unknown) => void
 }
 
 /** How long a secret waits for its first code, in milliseconds. */
 const WAITS_FOR = 600_000
 
 /** Enrolment of second factors over these stores. */
-export function createMfa ({ users, ephemeral, secondFactor, prove, attempts, events }: MfaOptions): Mfa {
+export function createMfa ({ users, ephemeral, secondFactor, prove, attempts, events, report }: MfaOptions): Mfa {
   async function get (userId: string): Promise<StoredUser> {
     const user = await users.findById(userId)
     if (user === undefined) throw new UserNotFoundError({ userId })
@@ -83,7 +85,8 @@ export function createMfa ({ users, ephemeral, secondFactor, prove, attempts, ev
       if (sealed === undefined) throw new MfaSetupError({ reason: 'nothing_set_up' })
       const codes = await secondFactor.enrol(userId, sealed, code)
       if (codes === undefined) throw new MfaSetupError({ reason: 'wrong_code' })
-      await ephemeral.delete(pendingKey(userId))
+      // It counts already: the codes must be told, whatever else fails.
+      await ephemeral.delete(pendingKey(userId)).catch(report)
       await attempt.succeeded()
       await events.emit('mfa_enabled', { user: accountOf(user) })
       return { recovery_codes: codes }
