@@ -44,7 +44,7 @@ const SERVICE_ACCOUNT: MachineSign = { claim: ['preferred_username'], startsWith
  * Keycloak: roles of the realm, and those that the API itself has as a client.
  * The caller's own client roles (`azp`) say nothing about this API. People may
  * be named like service accounts, whose tokens alone carry the client's id a
- * second time (`clientId` before version 24).
+ * second time (`clientId` in older versions).
  * https://www.keycloak.org/docs/latest/server_admin/#_service_accounts
  */
 const keycloak: ClaimPreset = {

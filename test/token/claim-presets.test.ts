@@ -238,7 +238,7 @@ test('whoever is named like a machine is none', async (t) => {
   }
 })
 
-test('keycloak before version 24, auth0 in the profile of RFC 9068', async (t) => {
+test('older versions of keycloak, auth0 in the profile of RFC 9068', async (t) => {
   const machines: Array<[ClaimProvider, Payload]> = [
     ['keycloak', { azp: 'job', preferred_username: 'service-account-job', clientId: 'job' }],
     ['auth0', { sub: 'x@clients', client_id: 'x' }],
