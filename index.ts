@@ -51,4 +51,5 @@ export type {
 export type { BasicAuthenticate, BasicUser } from './lib/http/basic.js'
 export type { AuthPluginOptions, BasicOptions } from './lib/options.js'
 export type { IssuerOptions, JwtOptions } from './lib/issuer-options.js'
+export type { ClaimMap, ClaimPath, ClaimProvider, MachineSign } from './lib/token/claim-presets.js'
 export type { Bouncer } from './lib/plugin.js'

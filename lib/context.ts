@@ -29,6 +29,10 @@ export interface User {
   readonly groups: readonly Group[]
   readonly scopes: readonly Scope[]
   readonly email?: string
+  /** The client that the token was given to, where the token names one. */
+  readonly clientId?: string
+  /** True where that client acts for itself (client credentials, RFC 6749, section 4.4); absent for people. */
+  readonly machine?: true
   /** All verified claims, frozen. */
   readonly claims: Claims
   /** How the credentials came. */

@@ -2,7 +2,9 @@ import { monotonicClock } from './clock.js'
 import { ConfigurationError } from './errors/operation.js'
 import type { TrustedIssuer } from './flow/session/identify.js'
 import type { FastifyJwtOptions } from './http/fastify-jwt.js'
-import type { TokenUse } from './token/claims.js'
+import type { ClaimMap, ClaimProvider } from './token/claim-presets.js'
+import { readClaimMap } from './token/claim-reader.js'
+import type { ClaimRules, TokenUse } from './token/claims.js'
 import { HMAC_ALGORITHMS, localKeys, PUBLIC_KEY_ALGORITHMS, type KeyPair } from './token/local-keys.js'
 import type { RoleResolver } from './token/principal.js'
 import { remoteKeys } from './token/remote-keys.js'
@@ -50,6 +52,8 @@ export interface IssuerOptions {
   jwt: JwtOptions
   /** Finds the roles of a token's bearer. Default: the claim `roles` (a list) or `role` (a string). */
   roles?: RoleResolver
+  /** Where the tokens hold roles, groups, scopes and the client: as those of a provider do, or a map of the application's own. Default: where the standards have it. */
+  claims?: ClaimProvider | ClaimMap
 }
 
 /** An issuer as the plugin uses it. Times are in seconds. */
@@ -65,10 +69,11 @@ export interface ReadIssuer {
 }
 
 /** Reads one issuer and its keys. Throws {@link ConfigurationError}; `prefix` stands before the names of options in its message. */
-export function readIssuer ({ issuer, audience, jwt, roles }: IssuerOptions, prefix: string): ReadIssuer {
+export function readIssuer ({ issuer, audience, jwt, roles, claims }: IssuerOptions, prefix: string): ReadIssuer {
   const audiences = typeof audience === 'string' ? [audience] : [...audience]
   const clockTolerance = jwt.clockTolerance ?? 0
-  const rules = { issuer, audience: audiences, clockTolerance, tokenUse: [...jwt.tokenUse ?? ['access' as const]] }
+  const reading = claims === undefined ? undefined : readClaimMap(claims, audiences)
+  const rules: ClaimRules = { issuer, audience: audiences, clockTolerance, tokenUse: [...jwt.tokenUse ?? ['access' as const]], ...reading?.tokens }
   if ((jwt.secret === undefined) === (jwt.jwksUrl === undefined)) {
     throw refuse(`${prefix}jwt`, 'needs exactly one of secret and jwksUrl')
   }
@@ -80,7 +85,7 @@ export function readIssuer ({ issuer, audience, jwt, roles }: IssuerOptions, pre
   const accessTokenTtl = jwt.accessTokenTtl ?? 900
   const keys = local ?? fromUrl(jwt, `${prefix}jwt.jwksUrl`)
   return {
-    trusted: { rules, keys, roles },
+    trusted: { rules, keys, roles, reader: reading?.reader },
     jwt: {
       rules,
       keys,

@@ -1,6 +1,7 @@
 import { Type, type TSchema } from '@sinclair/typebox'
 import { accountOptionsSchema } from './account-options.js'
 import { providerOptionsSchema } from './provider-options.js'
+import { CLAIM_PRESETS } from './token/claim-presets.js'
 
 const DAY = 86_400
 const upToADay = Type.Number({ minimum: 0, maximum: DAY, remedy: 'must be a number of seconds, up to a day' })
@@ -36,6 +37,22 @@ const jwt = Type.Object({
   jwksMaxBytes: Type.Optional(size)
 }, { ...closed, remedy: 'must be an object with secret or jwksUrl' })
 
+const claimPath = Type.Array(text(''), { minItems: 1 })
+const claimPaths = Type.Optional(Type.Array(claimPath))
+const provider = oneOf(...Object.keys(CLAIM_PRESETS))
+const claims = Type.Union([provider, Type.Object({
+  preset: Type.Optional(provider),
+  roles: claimPaths,
+  groups: claimPaths,
+  scopes: claimPaths,
+  clientId: claimPaths,
+  machines: Type.Optional(Type.Array(Type.Array(Type.Union([
+    Type.Object({ claim: claimPath, is: text('') }, closed),
+    Type.Object({ claim: claimPath, startsWith: text('') }, closed),
+    Type.Object({ claim: claimPath, absent: Type.Literal(true) }, closed)
+  ]), { minItems: 1 })))
+}, closed)], { remedy: `must be one of ${Object.keys(CLAIM_PRESETS).join(', ')}, or { preset, roles, groups, scopes, clientId, machines }, in which a claim is a list of names, such as ['realm_access', 'roles'], and each of the four a list of claims` })
+
 const issuerProperties = {
   issuer: text('must be the exact value of the tokens\' iss, and not empty'),
   audience: Type.Union([text(''), Type.Array(text(''), { minItems: 1 })], { remedy: 'must be the exact value of the tokens\' aud, or a list of such values, and not empty' }),
@@ -47,7 +64,8 @@ export const optionsSchema = Type.Object({
   ...optional(issuerProperties),
   ...optional(accountOptionsSchema),
   roles: Type.Optional(callback),
-  issuers: Type.Optional(Type.Array(Type.Object({ ...issuerProperties, roles: Type.Optional(callback) }, closed), { minItems: 1, remedy: 'must be a list of { issuer, audience, jwt, roles? }' })),
+  claims: Type.Optional(claims),
+  issuers: Type.Optional(Type.Array(Type.Object({ ...issuerProperties, roles: Type.Optional(callback), claims: Type.Optional(claims) }, closed), { minItems: 1, remedy: 'must be a list of { issuer, audience, jwt, roles?, claims? }' })),
   enabled: Type.Optional(flag),
   protect: Type.Optional(Type.Union([Type.Literal('declared'), Type.Literal('all'), callback], { remedy: 'must be declared, all, or a function of the route' })),
   hook: Type.Optional(oneOf('onRequest', 'preHandler')),

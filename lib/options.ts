@@ -25,7 +25,7 @@ export interface BasicOptions {
 
 /** Options of the plugin. `issuer` and `audience`, or `issuers`, are required. */
 export interface AuthPluginOptions extends Partial<IssuerOptions>, AccountOptions, ProviderOptions {
-  /** Several issuers, in place of `issuer`, `audience`, `jwt` and `roles`; chosen by the exact `iss` of a token. */
+  /** Several issuers, in place of `issuer`, `audience`, `jwt`, `roles` and `claims`; chosen by the exact `iss` of a token. */
   issuers?: readonly IssuerOptions[]
   /** False switches every guard off, in development and test only. Default true. */
   enabled?: boolean
@@ -113,6 +113,9 @@ export function readSettings (given: AuthPluginOptions): Settings {
   const signer = issuers.find(({ jwt }) => jwt.show) ?? issuers.find(({ jwt }) => jwt.signing !== undefined)
   const provider = enabled ? readProviderSettings(options, Object.keys(accountOptionsSchema)) : undefined
   const accounts = enabled && provider === undefined ? readAccountSettings(options, { accessTokenTtl: 900, refreshTokenTtl: 604_800, secrets: undefined, issuer: signer?.trusted.rules.issuer ?? '', ...signer }) : undefined
+  if (accounts !== undefined && signer?.trusted.reader !== undefined) {
+    throw refuse('claims', 'is for tokens of an identity provider, and the issuer that signs those of the store has it; leave it out there, since revocation goes by what they say')
+  }
   return {
     issuers: issuers.map(({ trusted }) => trusted),
     jwt: signer?.jwt,
@@ -150,9 +153,9 @@ function checkShape (options: unknown): void {
 }
 
 function issuersOf (options: AuthPluginOptions): readonly IssuerOptions[] {
-  const { issuer, audience, jwt, roles, issuers } = options
+  const { issuer, audience, jwt, roles, claims, issuers } = options
   if (issuers !== undefined) {
-    for (const [name, value] of Object.entries({ issuer, audience, jwt, roles })) {
+    for (const [name, value] of Object.entries({ issuer, audience, jwt, roles, claims })) {
       if (value !== undefined) throw refuse(name, 'is given together with issuers; put it into one of them')
     }
     if (issuers.filter((one) => one.jwt.decorate === true).length > 1) throw refuse('issuers', 'shows @fastify/jwt for several issuers; set jwt.decorate for one')
@@ -165,14 +168,14 @@ function issuersOf (options: AuthPluginOptions): readonly IssuerOptions[] {
   const { trust } = options.provider ?? {}
   if (trust !== undefined && issuer === undefined) {
     const { issuer: iss, audience: aud, jwksUrl } = trust
-    return [{ issuer: iss, audience: audience ?? aud, jwt: { ...jwt, jwksUrl }, ...(roles !== undefined && { roles }) }]
+    return [{ issuer: iss, audience: audience ?? aud, jwt: { ...jwt, jwksUrl }, claims: claims ?? trust.claims, ...(roles !== undefined && { roles }) }]
   }
   const alone = typeof options.basic === 'object' && options.basic.authenticate !== undefined
-  if (alone && [issuer, audience, jwt, roles].every((one) => one === undefined)) return []
+  if (alone && [issuer, audience, jwt, roles, claims].every((one) => one === undefined)) return []
   if (issuer === undefined) throw refuse('issuer', 'is missing; give the exact value of the tokens\' iss')
   if (audience === undefined) throw refuse('audience', 'is missing; give the exact value of the tokens\' aud')
   if (jwt === undefined) throw refuse('jwt', 'is missing; give { secret } or { jwksUrl }')
-  return [{ issuer, audience, jwt, ...(roles !== undefined && { roles }) }]
+  return [{ issuer, audience, jwt, ...(roles !== undefined && { roles }), ...(claims !== undefined && { claims }) }]
 }
 
 function basicOf ({ basic = false, store }: AuthPluginOptions): Settings['basic'] {

@@ -71,6 +71,13 @@ app.get('/all', { config: { auth: { roles: ['a'], allRoles: ['b'], groups: ['g']
 const orderNotFound: DocumentedError = { errorClass: UserNotFoundError, code: 'ORDER_NOT_FOUND' }
 app.get('/coded', { config: { auth: { errors: [AuthError, { errorClass: UserNotFoundError, code: 'ORDER_NOT_FOUND' }, orderNotFound] } } }, async () => 'in')
 app.get('/written', { schema: { response: errorResponses(AuthError, orderNotFound, { errorClass: UserNotFoundError, code: 'A' }) } }, async () => 'in')
+app.get('/step-up', { config: { auth: { roles: ['a'], maxAge: 300, factors: 2 } } }, async (request) => {
+  const machine: true | undefined = request.user?.machine
+  const clientId: string | undefined = request.user?.clientId
+  return [machine, clientId]
+})
+// @ts-expect-error two factors are all that can be asked for
+app.get('/three', { config: { auth: { factors: 3 } } }, async () => 'in')
 app.get('/optional', { config: { auth: { optional: true } } }, async () => 'in')
 const frozen = { auth: { roles: ['a'] } } as const
 app.get('/frozen', { config: frozen }, async () => 'in')
@@ -97,6 +104,14 @@ app.route({ method: 'GET', url: '/wrong', config: { auth: { scopes: 'read' } }, 
 
 // Options.
 validateOptions({ issuer: 'i', audience: ['a', 'b'], jwt: { jwksUrl: 'https://x', algorithms: ['RS256'], cache: 100, tokenUse: ['access', 'id'] }, roles: async () => ['admin'] })
+validateOptions({ claims: 'keycloak' })
+validateOptions({ claims: { preset: 'auth0', roles: [['https://example.com/roles']], machines: [[{ claim: ['kind'], is: 'app' }, { claim: ['email'], absent: true }]] } })
+// @ts-expect-error no such provider
+validateOptions({ claims: 'google' })
+// @ts-expect-error a claim is a list of names
+validateOptions({ claims: { roles: ['roles'] } })
+// @ts-expect-error a sign says one thing
+validateOptions({ claims: { machines: [[{ claim: ['kind'] }]] } })
 validateOptions({ issuers: [{ issuer: 'i', audience: 'a', jwt: { secret: ['s', { public: 'p', private: { key: 'k', passphrase: 'p' } }] }, roles: () => [] }], protect: (route) => route.url.startsWith('/admin') })
 validateOptions({ enabled: false, errorHandler: false, hook: 'preHandler', logLevel: 'silent', detail: (error, request) => request.url === '/' ? error.code : undefined })
 const none: AuthPluginOptions = {}

@@ -4,6 +4,7 @@ import type { Origin } from '../events.js'
 import type { Account } from '../store/contract.js'
 import type { Credentials } from './session/credentials.js'
 import type { Tokens } from './session/sessions.js'
+import type { ClaimMap, ClaimProvider } from '../token/claim-presets.js'
 
 /** A challenge, in place of tokens. `session` is a secret of whoever signs in: it works once, and not for long. */
 export interface Challenge extends ChallengeParameters {
@@ -66,8 +67,8 @@ export interface ProviderTrust {
   readonly issuer: string
   readonly audience: string
   readonly jwksUrl: string
-  /** Where claims are: the name of a preset. */
-  readonly claims: string
+  /** Where claims are. */
+  readonly claims: ClaimProvider | ClaimMap
 }
 
 /**

@@ -88,8 +88,9 @@ function pluginOptions ({ rules, keys, signing, accessTokenTtl, maxTokenLength }
     verify: {
       algorithms: [...keys.algorithms],
       allowedIss: rules.issuer,
-      allowedAud: [...rules.audience],
-      requiredClaims: ['exp', 'iss', 'aud', 'sub'],
+      // Where the audience is not always in `aud`, our own checks alone know what to look for.
+      ...(rules.accessAudience === undefined && { allowedAud: [...rules.audience] }),
+      requiredClaims: ['exp', 'iss', 'sub', ...(rules.accessAudience === undefined ? ['aud'] : [])],
       clockTolerance: rules.clockTolerance * 1000
     }
   }

@@ -3,6 +3,7 @@ import { ConfigurationError } from '../errors/operation.js'
 import { own } from '../token/claims.js'
 import { readDocumentedErrors, type CodedClass, type DocumentedError } from './documented-error.js'
 import { combine, namesPolicy, optionalPolicy, userPolicy, type Policy } from './policy.js'
+import { readStepUp } from './step-up.js'
 
 /**
  * `config.auth` of a route: `false` for an anonymous route, `true` for any user,
@@ -21,6 +22,10 @@ export type RouteAuth = boolean | {
   scopes?: readonly Scope[]
   /** All of these scopes. */
   allScopes?: readonly Scope[]
+  /** Seconds, 0 or more, that may have passed since the sign-in (the token's `auth_time`; RFC 9470). */
+  maxAge?: number
+  /** A sign-in with two factors (the token's `amr`; RFC 8176). */
+  factors?: 2
   /** Let strangers through, and refuse bad tokens all the same. */
   optional?: boolean
   /** What the handler itself throws, for the OpenAPI document: classes, or `{ errorClass, code }` where it gives one a code of its own. */
@@ -42,7 +47,7 @@ const LISTS = {
   allScopes: ['scope', true]
 } as const
 
-const KEYS = new Set([...Object.keys(LISTS), 'optional', 'errors'])
+const KEYS = new Set([...Object.keys(LISTS), 'maxAge', 'factors', 'optional', 'errors'])
 
 /** Whether a value asks for a user in the way of `config.auth`: other plugins may use the name for something else. */
 export function looksDeclared (auth: unknown): boolean {
@@ -78,6 +83,9 @@ function readPolicy (asked: Record<string, unknown>): Policy {
     if (!Array.isArray(names)) throw refuse(`config.auth.${key}`, 'must be a list of names')
     return [namesPolicy(kind, names, requireAll, `config.auth.${key}`)]
   })
+  const stepUp = readStepUp(asked)
+  // Last: whoever lacks a role would sign in once more for nothing.
+  if (stepUp !== undefined) policies.push(stepUp)
   const optional = own(asked, 'optional') ?? false
   if (typeof optional !== 'boolean') throw refuse('config.auth.optional', 'must be true or false')
   if (!optional) return combine([userPolicy, ...policies])

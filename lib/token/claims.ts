@@ -4,8 +4,18 @@ import type { RawClaims } from './key-source.js'
 /** What a token may be used as. */
 export type TokenUse = 'access' | 'id'
 
+/** Where the tokens of an issuer differ from what the standards say of them. */
+export interface TokenShape {
+  /** The claim that holds the audience of an access token, beside which `aud` is optional. Default `aud`. */
+  readonly accessAudience?: string
+  /** The claim that must say, to the letter, of which kind a token is. Default: it may be told in any way there is. */
+  readonly useClaim?: string
+  /** Claims of which each access token has at least one, and no ID token any. Default: none that are known. */
+  readonly accessClaims?: readonly string[]
+}
+
 /** What the claims of a token must say. */
-export interface ClaimRules {
+export interface ClaimRules extends TokenShape {
   issuer: string
   audience: readonly string[]
   /** Seconds by which clocks may differ. */
@@ -22,8 +32,9 @@ export interface ClaimRules {
  */
 export function checkClaims (claims: RawClaims, rules: ClaimRules, now: number): void {
   if (own(claims, 'iss') !== rules.issuer) throw invalid('issuer')
-  if (!isMeantFor(own(claims, 'aud'), rules.audience)) throw invalid('audience')
-  if (!rules.tokenUse.includes(tokenUse(claims) as TokenUse)) throw invalid('token_type')
+  const use = tokenUse(claims, rules)
+  if (!isForUs(claims, use, rules)) throw invalid('audience')
+  if (!rules.tokenUse.includes(use as TokenUse)) throw invalid('token_type')
   const subject = own(claims, 'sub')
   if (typeof subject !== 'string' || subject === '') throw invalid('claims')
   checkTimes(claims, rules.clockTolerance, now)
@@ -48,7 +59,16 @@ export function checkTimes (claims: RawClaims, tolerance: number, now: number): 
   if (expiry + tolerance <= now / 1000) throw new TokenExpiredError({ expiredAt: new Date(expiry * 1000) })
 }
 
-function isMeantFor (audience: unknown, accepted: readonly string[]): boolean {
+function isForUs (claims: RawClaims, use: string | undefined, { audience, accessAudience }: ClaimRules): boolean {
+  const named = own(claims, 'aud')
+  if (accessAudience === undefined || use === 'id') return isMeantFor(named, audience)
+  const client = own(claims, accessAudience)
+  // A token that names a resource besides is for that one only.
+  return typeof client === 'string' && audience.includes(client) && (named === undefined || isMeantFor(named, audience))
+}
+
+/** Whether the value of `aud`, one name or a list of them, has one of the accepted names. */
+export function isMeantFor (audience: unknown, accepted: readonly string[]): boolean {
   return Array.isArray(audience)
     ? audience.some((name) => accepted.includes(name))
     : accepted.includes(audience as string)
@@ -62,7 +82,7 @@ const ACCESS = new Set(['access', 'bearer', 'at+jwt', 'jwt'])
  * (OpenID Connect Core, section 2), `events` a logout or security event token
  * (RFC 8417). Marks that contradict each other are no kind at all.
  */
-function tokenUse (claims: RawClaims): string | undefined {
+function tokenUse (claims: RawClaims, { useClaim, accessClaims }: TokenShape): string | undefined {
   const uses = new Set<string>()
   for (const name of ['token_use', 'token_type', 'typ']) {
     const mark = own(claims, name)
@@ -73,7 +93,10 @@ function tokenUse (claims: RawClaims): string | undefined {
   }
   if (uses.size > 1 || Object.hasOwn(claims, 'events')) return undefined
   const [use] = uses
-  return use ?? (Object.hasOwn(claims, 'nonce') || Object.hasOwn(claims, 'at_hash') ? 'id' : 'access')
+  if (useClaim !== undefined) return own(claims, useClaim) === use ? use : undefined
+  if (use !== undefined) return use
+  if (Object.hasOwn(claims, 'nonce') || Object.hasOwn(claims, 'at_hash')) return 'id'
+  return accessClaims === undefined || accessClaims.some((name) => Object.hasOwn(claims, name)) ? 'access' : 'id'
 }
 
 function invalid (reason: TokenInvalidReason): TokenInvalidError {

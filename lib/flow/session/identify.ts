@@ -1,12 +1,14 @@
 import type { User } from '../../context.js'
 import { isThenable } from '../../promise.js'
-import { userFromClaims, type RoleResolver } from '../../token/principal.js'
+import { userFromClaims, type ClaimReader, type RoleResolver } from '../../token/principal.js'
 import type { Issuer, TokenVerifier, VerifiedToken } from '../../token/verify.js'
 import type { Revocation } from './revocation.js'
 
-/** An issuer, and how its tokens name roles. */
+/** An issuer, and how its tokens name roles and the like. */
 export interface TrustedIssuer extends Issuer {
   readonly roles: RoleResolver | undefined
+  /** Where its tokens say who their bearer is. Default: where the standards have it. */
+  readonly reader?: ClaimReader | undefined
 }
 
 /** The user of an access token. Throws, or rejects with, the class that says what is wrong with it. */
@@ -38,7 +40,7 @@ export function createIdentify ({ verify, revocation, local }: IdentifyOptions):
 // each time. Claims do not.
 function userOf (verified: VerifiedToken<TrustedIssuer>): User | Promise<User> {
   const { issuer, claims } = verified
-  if (issuer.roles !== undefined) return userFromClaims(claims, issuer.roles)
-  verified.user ??= userFromClaims(claims)
+  if (issuer.roles !== undefined) return userFromClaims(claims, issuer.roles, issuer.reader)
+  verified.user ??= userFromClaims(claims, undefined, issuer.reader)
   return verified.user
 }
