@@ -14,6 +14,8 @@ export interface Tokens {
   readonly refresh_token: string
   readonly token_type: 'Bearer'
   readonly expires_in: number
+  /** Who signed in, for the client to read (OpenID Connect Core, section 2); only from providers that issue one. */
+  readonly id_token?: string
 }
 
 /** A session as its user may see it. Times are ISO 8601. */
