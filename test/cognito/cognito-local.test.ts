@@ -51,7 +51,7 @@ t.test('signing in', async (t) => {
   })
 
   for (const [name, credentials, reason] of [
-    ['wrong', { email: person.email, password: 'wrong' }, 'wrong_password'],
+    ['wrong', { email: person.email, password: 'n0t-th3-0ne' }, 'wrong_password'],
     ['unknown', { email: 'nobody@example.com', password: person.password }, 'wrong_password']
   ] as const) {
     t.test(`${name}: one answer`, async (t) => {
@@ -131,8 +131,8 @@ t.test('an authenticator application', async (t) => {
   })
 
   t.test('attack: a stolen access token neither adds nor removes it', async (t) => {
-    for (const auth_time of [Date.now() / 1000 - 601, undefined, null, '9999999999', NaN]) {
-      const stale = callerOf(caller.token, { auth_time })
+    for (const authTime of [Date.now() / 1000 - 601, undefined, null, '9999999999', NaN]) {
+      const stale = callerOf(caller.token, { auth_time: authTime })
       await t.rejects(provider.setUpTotp(stale, { current_password: person.password }, origin), { name: 'StepUpRequiredError', maxAge: 600 })
       await t.rejects(provider.disableTotp(stale, { code: '123456' }, origin), { name: 'StepUpRequiredError', maxAge: 600 })
     }
