@@ -131,11 +131,11 @@ const table: Array<[operations: OperationName[], exception: string, expected: Ex
 
   [names, 'TooManyRequestsException', { error: 'RateLimitError', code: 'RATE_LIMITED' }],
   [names.filter((name) => name !== 'requestReset'), 'LimitExceededException', { error: 'RateLimitError', code: 'RATE_LIMITED' }],
-  [names, 'TooManyFailedAttemptsException', { error: 'RateLimitError', code: 'RATE_LIMITED' }]
+  [names.filter((name) => name !== 'requestReset'), 'TooManyFailedAttemptsException', { error: 'RateLimitError', code: 'RATE_LIMITED' }]
 ]
 
 /** What `requestReset` keeps to itself. */
-const SWALLOWED = ['UserNotFoundException', 'UserNotConfirmedException', 'NotAuthorizedException', 'InvalidParameterException', 'CodeDeliveryFailureException', 'LimitExceededException', 'UserLambdaValidationException']
+const SWALLOWED = ['UserNotFoundException', 'UserNotConfirmedException', 'NotAuthorizedException', 'InvalidParameterException', 'CodeDeliveryFailureException', 'LimitExceededException', 'TooManyFailedAttemptsException', 'UserLambdaValidationException']
 
 const EXCEPTIONS = Object.keys(sdk).filter((name) => name.endsWith('Exception') && name !== 'CognitoIdentityProviderServiceException')
 

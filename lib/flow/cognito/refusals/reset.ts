@@ -30,5 +30,6 @@ export const requestRefusals: Refusals = {
   InvalidParameterException: ticket('no_address'),
   CodeDeliveryFailureException: ticket('not_delivered'),
   LimitExceededException: ticket('limit'),
+  TooManyFailedAttemptsException: ticket('limit'),
   UserLambdaValidationException: ticket('refused_by_trigger')
 }
