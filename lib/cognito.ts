@@ -29,9 +29,9 @@ export interface CognitoProvider extends IdentityProvider {
  */
 export function cognitoProvider (options: CognitoOptions): CognitoProvider {
   const settings = readOptions(options)
-  const { issuer, clientId, clientSecret } = settings
+  const { issuer, clientId, clientSecret, refreshTokenRotation } = settings
   const call = createCalls(settings)
-  const tickets = refreshTickets(clientSecret !== undefined)
+  const tickets = refreshTickets(clientSecret !== undefined && !refreshTokenRotation)
   return {
     name: 'cognito',
     trust: { issuer, audience: clientId, jwksUrl: `${issuer}/.well-known/jwks.json`, claims: 'cognito' },

@@ -7,8 +7,9 @@ import { callerOf, challenged, claims, printed } from './people.js'
 import { cognitoLocal, SENT_CODE } from './local.js'
 
 // Against a real cognito-local. What it lacks is in the tests with recorded
-// answers: GlobalSignOut, SMS_MFA, EMAIL_OTP, MFA_SETUP, client secrets, a
-// wrong current password, and most exceptions.
+// answers: GlobalSignOut, GetTokensFromRefreshToken, EMAIL_OTP, MFA_SETUP,
+// SMS_MFA (no call sets it up), required attributes, secret hashes, a wrong
+// current password as Cognito tells it, and most exceptions.
 
 const local = await cognitoLocal(t)
 const { endpoint, userPoolId, clientId } = local

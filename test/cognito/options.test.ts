@@ -29,6 +29,7 @@ t.test('options that cannot be meant', async (t) => {
     ['userPoolId', [undefined, '', 7, 'eu-west-1/x', 'us-east-1_AbCdEfGhI', `eu-west-1_${'x'.repeat(60)}`]],
     ['clientId', [undefined, '', 7, 'a b', 'x'.repeat(129)]],
     ['clientSecret', [null, '', 7, 'a b']],
+    ['refreshTokenRotation', [null, 'true', 1]],
     ['endpoint', [null, '', 7, 'localhost', 'ftp://localhost', 'http://example.com', 'http://127.0.0.1.example.com', 'https://user@example.com', 'https://:secret@example.com', 'https://example.com/?a', 'https://example.com/#a']],
     ['client', [null, {}, 7]],
     ['timeout', [null, 0, -1, NaN, Infinity, 3601, '5']],
@@ -52,5 +53,5 @@ t.test('values of secrets are told to nobody', async (t) => {
 
 t.test('all of them', async (t) => {
   const client = { send: async () => ({}) } as unknown as CognitoIdentityProviderClient
-  t.doesNotThrow(() => cognitoProvider({ ...POOL, clientSecret: 'x', endpoint: 'https://example.com', client, timeout: 0.5, totpIssuer: 'Example & Söhne' }))
+  t.doesNotThrow(() => cognitoProvider({ ...POOL, clientSecret: 'x', refreshTokenRotation: true, endpoint: 'https://example.com', client, timeout: 0.5, totpIssuer: 'Example & Söhne' }))
 })

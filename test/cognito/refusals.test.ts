@@ -15,6 +15,7 @@ const { answers, calls } = cognito
 // One attempt, so that a refusal for too many of them is not waited for.
 const client = new sdk.CognitoIdentityProviderClient({ region: POOL.region, endpoint: cognito.endpoint, maxAttempts: 1 })
 const provider = cognito.provider({ client })
+const rotating = cognito.provider({ client, refreshTokenRotation: true })
 const caller = callerOf(accessToken())
 const SECRETS = ['hunter2-current', 'hunter2-new', 'hunter2-session', '271828', 'the.refresh.token', caller.token]
 const origin = {}
@@ -35,6 +36,7 @@ const operations = {
   verify: { name: 'VerifySoftwareToken', run: () => provider.respond(ticket('MFA_SETUP'), { challenge_name: 'MFA_SETUP', code: '271828' }, claims(new Error('used up'))) },
   enrolled: { name: 'RespondToAuthChallenge', before: verified, run: () => provider.respond(ticket('MFA_SETUP'), { challenge_name: 'MFA_SETUP', code: '271828' }, claims(new Error('used up'))) },
   refresh: { name: 'InitiateAuth', run: () => provider.refresh('the.refresh.token', origin) },
+  rotate: { name: 'GetTokensFromRefreshToken', run: () => rotating.refresh('the.refresh.token', origin) },
   signOut: { name: 'GlobalSignOut', run: () => provider.signOut(caller) },
   signOutEverywhere: { name: 'GlobalSignOut', run: () => provider.signOutEverywhere(caller) },
   revoke: { name: 'RevokeToken', run: () => provider.revoke('the.refresh.token', false) },
@@ -63,6 +65,7 @@ const unavailable = 'AuthUnavailableError'
 const invalid = { status: 400, code: 'INVALID_CHALLENGE' }
 const TOKEN_VERBS: OperationName[] = ['signOut', 'signOutEverywhere', 'revokeAll', 'lookUp', 'changePassword', 'setUpTotp', 'confirmTotp', 'preferTotp', 'disableTotp']
 const CHALLENGE_VERBS: OperationName[] = ['code', 'newPassword', 'verify', 'enrolled']
+const REFRESH_VERBS: OperationName[] = ['refresh', 'rotate']
 const TOTP_VERBS: OperationName[] = ['setUpTotp', 'confirmTotp', 'preferTotp', 'disableTotp']
 
 type Expected = { error: string, code?: string, reason?: string, errors?: string[] }
@@ -93,18 +96,18 @@ const table: Array<[operations: OperationName[], exception: string, expected: Ex
   [CHALLENGE_VERBS, 'InvalidPasswordException', { error: 'PasswordPolicyError', code: 'PASSWORD_POLICY_VIOLATION', errors: ['Password does not meet the rules of the user pool'] }],
   [CHALLENGE_VERBS, 'PasswordHistoryPolicyViolationException', { error: 'PasswordPolicyError', code: 'PASSWORD_POLICY_VIOLATION', errors: ['Password was used before'] }],
 
-  [['refresh', ...TOKEN_VERBS], 'NotAuthorizedException', { error: 'TokenRevokedError' }, 'Refresh Token has been revoked'],
-  [['refresh', ...TOKEN_VERBS], 'NotAuthorizedException', { error: 'TokenRevokedError' }, 'Access Token has been revoked'],
-  [['refresh', ...TOKEN_VERBS], 'NotAuthorizedException', { error: 'TokenExpiredError' }, 'Access Token has expired'],
-  [['refresh', ...TOKEN_VERBS], 'NotAuthorizedException', { error: 'TokenInvalidError' }, 'Could not verify signature for Access Token'],
-  [['refresh', ...TOKEN_VERBS], 'NotAuthorizedException', { error: 'TokenInvalidError', reason: 'claims' }, 'Access Token does not have required scopes'],
-  [['refresh', ...TOKEN_VERBS], 'NotAuthorizedException', { error: 'AccountUnavailableError', reason: 'deactivated' }, 'User is disabled.'],
-  [['refresh', ...TOKEN_VERBS], 'UserNotFoundException', { error: 'AccountUnavailableError', reason: 'deleted' }],
-  [['refresh', ...TOKEN_VERBS], 'UserNotConfirmedException', { error: 'AccountUnavailableError', reason: 'unverified' }],
-  [['refresh', ...TOKEN_VERBS], 'PasswordResetRequiredException', { error: 'AccountUnavailableError', reason: 'password_reset_required' }],
-  [['refresh'], 'NotAuthorizedException', { error: 'TokenInvalidError' }, 'SecretHash does not match for the client: testclientid'],
-  [['refresh'], 'RefreshTokenReuseException', { error: 'TokenRevokedError' }],
-  [['refresh'], 'UserLambdaValidationException', { error: 'AccountUnavailableError', reason: 'refused_by_trigger' }],
+  [[...REFRESH_VERBS, ...TOKEN_VERBS], 'NotAuthorizedException', { error: 'TokenRevokedError' }, 'Refresh Token has been revoked'],
+  [[...REFRESH_VERBS, ...TOKEN_VERBS], 'NotAuthorizedException', { error: 'TokenRevokedError' }, 'Access Token has been revoked'],
+  [[...REFRESH_VERBS, ...TOKEN_VERBS], 'NotAuthorizedException', { error: 'TokenExpiredError' }, 'Access Token has expired'],
+  [[...REFRESH_VERBS, ...TOKEN_VERBS], 'NotAuthorizedException', { error: 'TokenInvalidError' }, 'Could not verify signature for Access Token'],
+  [[...REFRESH_VERBS, ...TOKEN_VERBS], 'NotAuthorizedException', { error: 'TokenInvalidError', reason: 'claims' }, 'Access Token does not have required scopes'],
+  [[...REFRESH_VERBS, ...TOKEN_VERBS], 'NotAuthorizedException', { error: 'AccountUnavailableError', reason: 'deactivated' }, 'User is disabled.'],
+  [[...REFRESH_VERBS, ...TOKEN_VERBS], 'UserNotFoundException', { error: 'AccountUnavailableError', reason: 'deleted' }],
+  [[...REFRESH_VERBS, ...TOKEN_VERBS], 'UserNotConfirmedException', { error: 'AccountUnavailableError', reason: 'unverified' }],
+  [[...REFRESH_VERBS, ...TOKEN_VERBS], 'PasswordResetRequiredException', { error: 'AccountUnavailableError', reason: 'password_reset_required' }],
+  [REFRESH_VERBS, 'NotAuthorizedException', { error: 'TokenInvalidError' }, 'SecretHash does not match for the client: testclientid'],
+  [REFRESH_VERBS, 'RefreshTokenReuseException', { error: 'TokenRevokedError' }],
+  [REFRESH_VERBS, 'UserLambdaValidationException', { error: 'AccountUnavailableError', reason: 'refused_by_trigger' }],
   [['revoke'], 'NotAuthorizedException', { error: 'TokenInvalidError' }],
   [['revoke'], 'UnauthorizedException', { error: 'TokenInvalidError' }],
   [['revoke'], 'InvalidParameterException', { error: 'TokenInvalidError', reason: 'malformed' }],

@@ -1,9 +1,9 @@
 import t from 'tap'
 import { callerOf, printed } from './people.js'
-import { accessToken, recorded, signedIn } from './recorded.js'
+import { accessToken, exception, recorded, signedIn } from './recorded.js'
 import { secretHash } from '../../lib/flow/cognito/secret-hash.js'
 
-// Recorded answers: cognito-local has no GlobalSignOut, no client secrets, and rotates no refresh tokens.
+// Recorded answers: cognito-local has no GlobalSignOut, no client secrets, no GetTokensFromRefreshToken.
 
 const cognito = await recorded(t)
 const { answers, calls } = cognito
@@ -23,9 +23,24 @@ t.test('a refresh', async (t) => {
     t.strictSame(calls.map(({ body }) => body), [{ AuthFlow: 'REFRESH_TOKEN_AUTH', ClientId: 'testclientid', AuthParameters: { REFRESH_TOKEN: 'the.refresh.token' } }])
   })
 
-  t.test('gives the new one where there is', async (t) => {
+  t.test('gives the new one where Cognito does', async (t) => {
     answers({ InitiateAuth: signedIn({ RefreshToken: 'a.new.one' }) })
     t.match(await plain.refresh('the.refresh.token', origin), { refresh_token: 'a.new.one' })
+  })
+
+  t.test('of tokens that rotate', async (t) => {
+    const result = signedIn({ RefreshToken: 'a.new.one' })
+    answers({ GetTokensFromRefreshToken: result, InitiateAuth: result, GlobalSignOut: {} })
+    const rotating = cognito.provider({ refreshTokenRotation: true })
+    t.match(await rotating.refresh('the.refresh.token', origin), { refresh_token: 'a.new.one', token_type: 'Bearer' })
+    await rotating.revoke('the.refresh.token', true)
+    const secret = cognito.provider({ refreshTokenRotation: true, clientSecret: 'hunter2hunter2' })
+    t.match(await secret.signIn({ username: 'a', password: 'x' }, origin), { refresh_token: 'a.new.one' }, 'no hash, no user name')
+    await secret.refresh('the.refresh.token', origin)
+    const sent = { RefreshToken: 'the.refresh.token', ClientId: 'testclientid' }
+    t.strictSame(calls.filter(({ operation }) => operation === 'GetTokensFromRefreshToken').map(({ body }) => body), [sent, sent, { ...sent, ClientSecret: 'hunter2hunter2' }])
+    answers({ GetTokensFromRefreshToken: exception('RefreshTokenReuseException') })
+    await t.rejects(rotating.refresh('the.refresh.token', origin), { name: 'TokenRevokedError' }, 'attack: one that was used before')
   })
 
   t.test('that is answered with a challenge is none', async (t) => {

@@ -8,9 +8,9 @@ export interface RefreshTicket {
 }
 
 /**
- * How refresh tokens are given to clients: as Cognito's own or, where the app
- * client has a secret, with the user name before it. The secret hash is made of
- * the user name, and Cognito's token does not tell it.
+ * How refresh tokens are given to clients: as Cognito's own or, where a secret
+ * hash goes with them, with the user name before it. The hash is made of the
+ * name, and Cognito's token does not tell it.
  */
 export interface RefreshTickets {
   pack (ticket: RefreshTicket): string
@@ -18,14 +18,14 @@ export interface RefreshTickets {
   unpack (presented: string): RefreshTicket
 }
 
-/** Refresh tokens for an app client that has a secret, or none. */
-export function refreshTickets (hasSecret: boolean): RefreshTickets {
+/** Refresh tokens that a secret hash goes with, or none. */
+export function refreshTickets (hashed: boolean): RefreshTickets {
   return {
-    pack: ({ token, username = '' }) => hasSecret ? `${Buffer.from(username).toString('base64url')}.${token}` : token,
+    pack: ({ token, username = '' }) => hashed ? `${Buffer.from(username).toString('base64url')}.${token}` : token,
 
     unpack (presented) {
       if (!isToken(presented)) throw malformed()
-      if (!hasSecret) return { token: presented }
+      if (!hashed) return { token: presented }
       const dot = presented.indexOf('.')
       const encoded = presented.slice(0, Math.max(dot, 0))
       const username = Buffer.from(encoded, 'base64url').toString('utf8')

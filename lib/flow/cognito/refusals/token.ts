@@ -12,7 +12,7 @@ export const accessTokenRefusals: Refusals = {
   PasswordResetRequiredException: account('password_reset_required')
 }
 
-/** `InitiateAuth` with a refresh token. */
+/** `InitiateAuth` with a refresh token, and `GetTokensFromRefreshToken`. */
 export const refreshRefusals: Refusals = {
   ...accessTokenRefusals,
   RefreshTokenReuseException: () => new TokenRevokedError(),
