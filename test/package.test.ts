@@ -108,6 +108,12 @@ t.test('without Fastify installed', async t => {
   t.test('the errors load from CommonJS too', async t => {
     t.equal(await node(app, '-p', "typeof require('fastify-bouncer/errors').AuthError"), 'function')
   })
+
+  t.test('Cognito loads without the AWS SDK, which is asked for with the first call', async t => {
+    const out = await node(app, '--input-type=module', '-e',
+      "const { cognitoProvider } = await import('fastify-bouncer/cognito'); await cognitoProvider({ region: 'eu-west-1', userPoolId: 'eu-west-1_x', clientId: 'x' }).signIn({ email: 'a@example.com', password: 'x' }, {}).catch(({ name, message }) => console.log(name, message))")
+    t.equal(out, 'ConfigurationError cognitoProvider needs a package that is not installed: npm install @aws-sdk/client-cognito-identity-provider')
+  })
 })
 
 t.test('the command runs by npx, without Fastify', async t => {

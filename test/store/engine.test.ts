@@ -33,6 +33,11 @@ t.test('the fault behind it is kept', async (t) => {
   await t.rejects(loadEngine(() => Promise.reject(cause), 'no-such-package'), { name: 'ConfigurationError', option: 'store', cause })
 })
 
+t.test('what is no store says what it is', async (t) => {
+  const cause = Object.assign(new Error('Cannot find package'), { code: 'ERR_MODULE_NOT_FOUND' })
+  await t.rejects(loadEngine(() => Promise.reject(cause), 'x', { option: 'provider', user: 'This provider' }), { name: 'ConfigurationError', option: 'provider', message: 'This provider needs a package that is not installed: npm install x' })
+})
+
 t.test('a package that is there and broken is not called missing', async (t) => {
   const broken = new Error('broken')
   await t.rejects(loadEngine(() => Promise.reject(broken), 'x'), broken)
