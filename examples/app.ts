@@ -3,15 +3,21 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import authPlugin, { authRoutes, authServerOptions, type IssuerOptions } from 'fastify-bouncer'
+import { accountPage } from './account-page.js'
 import { keepAuditLog } from './audit-log.js'
 import { intoFolder, writeMails } from './mail.js'
 import { routes } from './routes.js'
 import { seed } from './seed.js'
 import type { ServerSettings } from './settings.js'
 
+/** What the example API is made with. */
+export interface AppSettings extends Pick<ServerSettings, 'secret' | 'store' | 'ephemeralStore' | 'dataDir' | 'logLevel'> {
+  encryptionKey: string
+}
+
 /** The example API: it signs people in itself, and trusts an identity provider besides. */
-export async function createApp (settings: Omit<ServerSettings, 'host' | 'port' | 'notes'>, identityProvider: IssuerOptions): Promise<FastifyInstance> {
-  const { secret, store, ephemeralStore, dataDir, logLevel } = settings
+export async function createApp (settings: AppSettings, identityProvider: IssuerOptions): Promise<FastifyInstance> {
+  const { secret, encryptionKey, store, ephemeralStore, dataDir, logLevel } = settings
   const app = Fastify({ ...authServerOptions, logger: { level: logLevel } })
 
   await app.register(swagger, {
@@ -30,6 +36,11 @@ export async function createApp (settings: Omit<ServerSettings, 'host' | 'port' 
     ],
     store,
     ephemeralStore,
+    // Second factors; what authenticator applications show beside a code.
+    encryptionKey,
+    mfa: { name: 'fastify-bouncer example' },
+    // Beside bearer tokens, for machines: see GET /machines.
+    basic: true,
     errorHandler: 'all'
   })
   const auditLog = join(dataDir, 'audit.jsonl')
@@ -38,6 +49,7 @@ export async function createApp (settings: Omit<ServerSettings, 'host' | 'port' 
 
   await app.register(authRoutes, { prefix: '/auth' })
   await app.register(routes, { auditLog })
+  await app.register(accountPage)
 
   // After the plugin too. Its own routes ask for nobody.
   await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { persistAuthorization: true } })

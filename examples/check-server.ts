@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
-/** What the server is started with, in place of this process's own DATABASE_URL, REDIS_URL and JWT_SECRET. */
+/** What the server is started with, in place of this process's own DATABASE_URL, REDIS_URL, JWT_SECRET and ENCRYPTION_KEY. */
 export type ServerEnv = Readonly<Record<string, string>>
 
 /** A server that has started. */
@@ -21,7 +21,7 @@ const START_UP = 30_000
 const program = fileURLToPath(new URL('./server.js', import.meta.url))
 
 function environment (env: ServerEnv): NodeJS.ProcessEnv {
-  const { DATABASE_URL: _database, REDIS_URL: _redis, JWT_SECRET: _secret, ...inherited } = process.env
+  const { DATABASE_URL: _database, REDIS_URL: _redis, JWT_SECRET: _secret, ENCRYPTION_KEY: _key, ...inherited } = process.env
   return { ...inherited, HOST: '127.0.0.1', PORT: '0', ...env }
 }
 
@@ -48,7 +48,7 @@ async function printed (server: ChildProcess): Promise<string> {
     server.stdout?.on('data', (chunk: Buffer) => {
       output += chunk.toString()
       // The last of its lines.
-      if (!/-X DELETE .*\n/.test(output)) return
+      if (!/\$NORA_ID" -X DELETE .*\n/.test(output)) return
       clearTimeout(timer)
       resolve(output)
     })

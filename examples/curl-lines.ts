@@ -24,6 +24,9 @@ export function curlLines ({ origin, dataDir, tokens }: CurlLinesOptions): strin
     section('An account of her own', registering),
     section('A session', session),
     section('A forgotten password', forgotten),
+    section('A second factor, which the page under /account sets up', secondFactor),
+    section('Step-up: a recent sign-in, or one with a second factor', stepUp),
+    section('Machines', machines),
     section('Administrators', administration),
     section('Locked out', lockedOut)
   ].join('\n')
@@ -53,11 +56,12 @@ EXPIRED='${expired}'
 `
 }
 
-/** A request, `as` the bearer of the token in a variable. */
-function curl (path: string, { as, method, accept, json }: { as?: string, method?: string, accept?: string, json?: string } = {}): string {
+/** A request, `as` the bearer of the token in a variable, or with `basic` credentials. */
+function curl (path: string, { as, basic, method, accept, json }: { as?: string, basic?: string, method?: string, accept?: string, json?: string } = {}): string {
   return [
     `curl -si "$API${path}"`,
     ...method === undefined ? [] : [`-X ${method}`],
+    ...basic === undefined ? [] : [`-u '${basic}'`],
     ...as === undefined ? [] : [`-H "Authorization: Bearer ${as}"`],
     ...accept === undefined ? [] : [`-H 'Accept: ${accept}'`],
     ...json === undefined ? [] : [`-H "$JSON" -d '${json}'`]
@@ -81,6 +85,7 @@ const mailed = (variable: string, kind: string): Line => [`until ${variable}=$(t
 
 const first = 'first-day-at-work'
 const second = 'second-thoughts-on-it'
+const third = 'third-time-is-a-charm'
 
 const signingIn: Line[] = [
   seeded(ada),
@@ -163,6 +168,31 @@ const forgotten: Line[] = [
   ['Nora signs in with the new one: 200', keeping(norasSignIn(second), { TOKEN: 'access_token' })]
 ]
 
+const secondFactor: Line[] = [
+  ['Nora has none yet, and this says so: 200', curl('/auth/mfa', { as: '$TOKEN' })],
+  ['Without a code there is nothing to sign in to: 400 INVALID_CHALLENGE', curl('/auth/login/challenge', { json: '{"session":"made-up","challenge_name":"MFA_TOTP","code":"123456"}' })],
+  ['A secret for her authenticator application, which counts once a code was verified: 200', curl('/auth/mfa/totp', { method: 'POST', as: '$TOKEN' })],
+  ['What is no code: 400 MFA_SETUP_FAILED', curl('/auth/mfa/totp/verify', { as: '$TOKEN', json: '{"code":"guess"}' })],
+  ['Nor can what is not there be taken away: 400 MFA_SETUP_FAILED', curl('/auth/mfa/totp', { method: 'DELETE', as: '$TOKEN' })]
+]
+
+const stepUp: Line[] = [
+  seeded(vera),
+  ['Vera signed in during the last five minutes: 200', curl('/address-book', { as: '$VERA' })],
+  ['When Grace did, her token does not say: 401 STEP_UP_REQUIRED', curl('/address-book', { as: '$GRACE' })],
+  ['A password is one factor, and payouts want two: 401 STEP_UP_REQUIRED', curl('/payouts', { as: '$VERA' })]
+]
+
+const basicOf = ({ email, password }: SeededPerson): string => `${email}:${password}`
+
+const machines: Line[] = [
+  ['Eddie sends his password with the request: 200', curl('/machines', { basic: basicOf(eddie) })],
+  ['Vera sends a token, which does as well: 200', curl('/machines', { as: '$VERA' })],
+  ['A wrong password: 401 INVALID_CREDENTIALS', curl('/machines', { basic: `${eddie.email}:blue-pencil` })],
+  ['No credentials: the answer offers both ways: 401 MISSING_TOKEN', curl('/machines')],
+  ['A password with each request is no second factor: 401 STEP_UP_REQUIRED', curl('/payouts', { basic: basicOf(eddie) })]
+]
+
 const setActive = (active: boolean): string => curl('/auth/users/$NORA_ID', { method: 'PATCH', as: '$ADA', json: JSON.stringify({ is_active: active }) })
 
 const administration: Line[] = [
@@ -171,11 +201,15 @@ const administration: Line[] = [
   ['Nora is deactivated: 200', setActive(false)],
   ['Nora was signed in, and is not any more: 401 ACCOUNT_UNAVAILABLE', curl('/auth/me', { as: '$TOKEN' })],
   ['Nor can she sign in, and the answer does not say why: 401 INVALID_CREDENTIALS', norasSignIn(second)],
-  ['Nora is active again: 200', setActive(true)]
+  ['Nora is active again: 200', setActive(true)],
+  ['Nora gets a password for one sign-in: 200', curl('/auth/users/$NORA_ID', { method: 'PATCH', as: '$ADA', json: JSON.stringify({ password: first, must_change_password: true }) })],
+  ['It is right, and another one is asked for before there are tokens: 202 NEW_PASSWORD_REQUIRED', keeping(norasSignIn(first), { CHALLENGE: 'session' })],
+  ['Nora chooses it and is signed in: 200', curl('/auth/login/challenge', { json: `{"session":"'$CHALLENGE'","challenge_name":"NEW_PASSWORD_REQUIRED","new_password":"${third}"}` })],
+  ['She has no second factor that could be taken away: 400 MFA_SETUP_FAILED', curl('/auth/users/$NORA_ID/mfa', { method: 'DELETE', as: '$ADA' })]
 ]
 
 const lockedOut: Line[] = [
   [`for guess in 1 2 3 4 5; do ${norasSignIn("guess-'$guess'")}; echo; done`],
-  ['Somebody guesses: not even the right password is looked at now: 429 RATE_LIMITED', norasSignIn(second)],
+  ['Somebody guesses: not even the right password is looked at now: 429 RATE_LIMITED', norasSignIn(third)],
   ['The account of Nora is deleted: 204', curl('/auth/users/$NORA_ID', { method: 'DELETE', as: '$ADA' })]
 ]

@@ -71,6 +71,21 @@ export async function routes (app: FastifyInstance, { auditLog }: { auditLog: st
     return { by: request.user?.email, text: request.body.text }
   })
 
+  app.get('/machines', {
+    schema: { summary: 'HTTP Basic beside bearer tokens, for machines that know no other way' },
+    onRequest: [app.requireUser()]
+  }, async (request) => ({ hello: request.user?.email, by: request.user?.method }))
+
+  app.get('/address-book', {
+    schema: { summary: 'Step-up: whoever signed in during the last five minutes' },
+    config: { auth: { maxAge: 300 } }
+  }, async (request) => ({ hello: request.user?.email }))
+
+  app.get('/payouts', {
+    schema: { summary: 'Step-up: whoever signed in with a second factor' },
+    config: { auth: { factors: 2 } }
+  }, async (request) => ({ hello: request.user?.email }))
+
   app.get('/whoami', {
     schema: { summary: 'No guard: the handler itself asks who it is' },
     config: { auth: { optional: true, errors: [MissingTokenError] } }

@@ -3,20 +3,23 @@ import { AuthError } from 'fastify-bouncer'
 import { createApp } from './app.js'
 import { curlLines } from './curl-lines.js'
 import { startIdentityProvider } from './identity-provider.js'
+import { keptKey } from './kept-key.js'
 import { listen } from './listen.js'
 import { people } from './seed.js'
 import { readServerSettings, SettingsError } from './settings.js'
 
-// Started by `npm start`. HOST and PORT say where, JWT_SECRET what signs tokens, DATABASE_URL and REDIS_URL where
-// accounts are, DATA_DIR where files go; LOG_LEVEL=info shows a line for each refusal.
+// Started by `npm start`. HOST and PORT say where, JWT_SECRET what signs tokens, ENCRYPTION_KEY what
+// second factors are encrypted with, DATABASE_URL and REDIS_URL where accounts are, DATA_DIR where files go;
+// LOG_LEVEL=info shows a line for each refusal.
 
 const PATIENCE = 1000
 
 async function start (): Promise<void> {
   const settings = readServerSettings(process.env)
   await mkdir(settings.dataDir, { recursive: true, mode: 0o700 })
+  const encryptionKey = settings.encryptionKey ?? await keptKey(settings.keyFile)
   const identityProvider = await startIdentityProvider()
-  const app = await createApp(settings, identityProvider.options)
+  const app = await createApp({ ...settings, encryptionKey }, identityProvider.options)
 
   async function stop (): Promise<void> {
     // Requests under way may finish; a browser's open connections do not keep the server.
@@ -39,6 +42,7 @@ async function start (): Promise<void> {
   const origin = await listen(app, settings.host, settings.port)
   console.log(`The example API listens on ${origin}
 
+  Second factors     ${origin}/account, a page to try them on
   Swagger UI         ${origin}/docs
   OpenAPI document   ${origin}/docs/json
   Identity provider  ${identityProvider.jwksUrl}
