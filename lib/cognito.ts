@@ -20,9 +20,9 @@ export interface CognitoProvider extends IdentityProvider {
 
 /**
  * An identity provider over a user pool of Amazon Cognito, through
- * `@aws-sdk/client-cognito-identity-provider`, which is loaded with the first
- * call. Users sign in with `USER_PASSWORD_AUTH`; no AWS credentials are needed.
- * Throws `ConfigurationError` for options that cannot be meant; its verbs throw
+ * `@aws-sdk/client-cognito-identity-provider`, which is loaded when
+ * the application starts. Users sign in with `USER_PASSWORD_AUTH`; no AWS credentials are needed.
+ * Throws `ConfigurationError` for options that cannot be meant; `open` throws
  * it where the SDK is not installed, and otherwise what {@link IdentityProvider}
  * says, with `AuthUnavailableError` for whatever Cognito answers that has no
  * meaning here.
@@ -30,12 +30,13 @@ export interface CognitoProvider extends IdentityProvider {
 export function cognitoProvider (options: CognitoOptions): CognitoProvider {
   const settings = readOptions(options)
   const { issuer, clientId, clientSecret, refreshTokenRotation } = settings
-  const call = createCalls(settings)
+  const { call, open } = createCalls(settings)
   const tickets = refreshTickets(clientSecret !== undefined && !refreshTokenRotation)
   return {
     name: 'cognito',
     trust: { issuer, audience: clientId, jwksUrl: `${issuer}/.well-known/jwks.json`, claims: 'cognito' },
     resetBy: 'code',
+    open,
     ...createSignIn(call, settings, createOutcome(call, settings, tickets)),
     ...createSessions(call, settings, tickets),
     lookUp: createLookUp(call),

@@ -35,7 +35,7 @@ const VERBS = {
   setUpTotp: true,
   confirmTotp: true,
   disableTotp: true
-} as const satisfies Record<Exclude<keyof IdentityProvider, 'name' | 'trust' | 'resetBy'>, true>
+} as const satisfies Record<Exclude<keyof IdentityProvider, 'name' | 'trust' | 'resetBy' | 'open'>, true>
 
 /** The shape of {@link ProviderOptions}. */
 export const providerOptionsSchema = {

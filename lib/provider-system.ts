@@ -1,9 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import type { ProviderSettings } from './provider-options.js'
+import type { User } from './context.js'
+import { TokenInvalidError } from './errors/authentication.js'
 import type { AuthEventEmitter } from './events.js'
 import type { Accounts, SignInService } from './flow/accounts.js'
 import { createAttempts } from './flow/attempts.js'
 import { createCountedProvider } from './flow/counted-provider.js'
+import { createLaterTasks } from './flow/later.js'
 import { createLogin } from './flow/login.js'
 import type { Identify } from './flow/session/identify.js'
 import { createChallengeSessions } from './mfa/challenge-sessions.js'
@@ -12,8 +15,9 @@ import type { EphemeralOnlyStore, EphemeralStore } from './store/contract.js'
 import { memoryStore } from './store/memory.js'
 
 /** Opens what attempts and challenges are kept in, and closes it with the application. */
-export async function openProvider (instance: FastifyInstance, { ephemeralStore = memoryStore() }: ProviderSettings): Promise<EphemeralStore> {
+export async function openProvider (instance: FastifyInstance, { provider, ephemeralStore = memoryStore() }: ProviderSettings): Promise<EphemeralStore> {
   if (ephemeralStore.warning !== undefined) instance.log.warn('fastify-bouncer: attempts and challenges are known to this process alone; where there are several, give an ephemeralStore')
+  await provider.open?.()
   await ephemeralStore.open?.()
   instance.addHook('onClose', async () => { await ephemeralStore.close?.() })
   return available<EphemeralOnlyStore>(ephemeralStore).ephemeral
@@ -32,7 +36,20 @@ export type ProvidedAccounts = Pick<Accounts, 'login' | 'challenges' | 'authenti
 export function buildProvider (instance: FastifyInstance, settings: ProviderSettings, { ephemeral, identify, events }: ProviderDependencies): { accounts: ProvidedAccounts, service: SignInService } {
   const report = (err: unknown): void => { instance.log.error({ err }, 'fastify-bouncer: what was to be done after an answer failed') }
   const attempts = createAttempts({ ephemeral, limits: settings.limits, events, report })
-  const provider = createCountedProvider({ provider: settings.provider, attempts, events })
+  const later = createLaterTasks(report)
+  // Hooks run last in, first out: before the store is closed.
+  instance.addHook('onClose', later.settled)
+  const provider = createCountedProvider({ provider: settings.provider, attempts, events, later })
+  /** The user of an access token; undefined for what is none, and may be a refresh token: providers have theirs in any form. */
+  async function callerOf (token: string): Promise<User | undefined> {
+    try {
+      return await identify(token)
+    } catch (error) {
+      if (error instanceof TokenInvalidError) return undefined
+      throw error
+    }
+  }
+
   const login = createLogin({ provider, attempts, events, challenges: createChallengeSessions(ephemeral, settings.challenge) })
   return {
     service: { ...provider, ...login },
@@ -41,9 +58,11 @@ export function buildProvider (instance: FastifyInstance, settings: ProviderSett
       challenges: { respond: login.respond },
       authenticate: async (token) => await identify(token),
       refresh: async (token, origin = {}) => await provider.refresh(token, origin),
-      logout: async (token) => token.split('.').length === 3
-        ? await provider.signOut({ user: await identify(token), token })
-        : await provider.revoke(token, false)
+      async logout (token) {
+        const user = await callerOf(token)
+        if (user === undefined) await provider.revoke(token, false)
+        else await provider.signOut({ user, token })
+      }
     }
   }
 }

@@ -1,6 +1,8 @@
 import { InvalidCredentialsError } from '../errors/authentication.js'
+import { ChallengeRequiredError } from '../errors/challenge.js'
 import type { AuthEventEmitter, Origin } from '../events.js'
 import { loginAccount, type Attempts } from './attempts.js'
+import type { LaterTasks } from './later.js'
 import type { Caller, IdentityProvider, Identifier } from './provider.js'
 
 /** What attempts at a provider are counted with. */
@@ -8,19 +10,26 @@ export interface CountedProviderOptions {
   provider: IdentityProvider
   attempts: Attempts
   events: AuthEventEmitter
+  later: LaterTasks
 }
 
 /** A provider elsewhere, with what is tried there counted here first: it is asked no more than the limits allow. */
-export function createCountedProvider ({ provider, attempts, events }: CountedProviderOptions): IdentityProvider {
+export function createCountedProvider ({ provider, attempts, events, later }: CountedProviderOptions): IdentityProvider {
   /** Counts by the name that was typed; what a provider makes of it is its own. */
   const nameOf = ({ email, username }: { email?: string | undefined, username?: string | undefined }): string =>
     email === undefined ? loginAccount('username', String(username).toLowerCase()) : loginAccount('email', email.toLowerCase())
 
   async function counted<Result> (operation: Parameters<Attempts['begin']>[0], account: string, origin: Origin, work: () => Promise<Result>): Promise<Result> {
     const attempt = await attempts.begin(operation, account, origin)
-    const result = await work()
-    await attempt.succeeded()
-    return result
+    try {
+      const result = await work()
+      await attempt.succeeded()
+      return result
+    } catch (error) {
+      // The password was right: what comes next has limits of its own.
+      if (error instanceof ChallengeRequiredError) await attempt.succeeded()
+      throw error
+    }
   }
 
   const byUser = ({ user }: Caller): string => user.id
@@ -35,7 +44,7 @@ export function createCountedProvider ({ provider, attempts, events }: CountedPr
         return await counted('login', nameOf(credentials), origin, () => provider.signIn(credentials, origin))
       } catch (error) {
         if (error instanceof InvalidCredentialsError) {
-          await events.emit('user_login_failed', { identifier: email ?? username ?? '', reason: error.reason ?? 'refused', origin })
+          await events.emit('user_login_failed', { identifier: String(email ?? username), reason: error.reason ?? 'refused', origin })
         }
         throw error
       }
@@ -48,7 +57,8 @@ export function createCountedProvider ({ provider, attempts, events }: CountedPr
     async requestReset (identifier: Identifier, origin) {
       // Never forgotten by success: each sends a mail.
       await attempts.begin('password_reset_request', nameOf(identifier), origin)
-      await provider.requestReset(identifier, origin)
+      // After the answer: how long the provider takes tells whether it found somebody.
+      later.run(async () => await provider.requestReset(identifier, origin))
     }
   }
 }

@@ -82,6 +82,8 @@ export interface IdentityProvider {
   readonly name: string
   /** Undefined where tokens are signed here. */
   readonly trust?: ProviderTrust
+  /** Gets ready when the application starts. Throws `ConfigurationError` for what an operator must do first. */
+  open? (): Promise<void>
   /** Whether a password is reset by a token, or by a code that is typed in. */
   readonly resetBy: 'token' | 'code'
 

@@ -16,7 +16,7 @@ const cognito = await recorded(t)
 const { answers, calls } = cognito
 const credentials = { email: 'a@example.com', password: 'hunter2hunter2' }
 const origin = {}
-const get = (load?: Parameters<typeof createCalls>[1]): Promise<unknown> => createCalls(readOptions(POOL), load)({}, (sdk) => new sdk.GetUserCommand({ AccessToken: 'x' }))
+const get = (load?: Parameters<typeof createCalls>[1]): Promise<unknown> => createCalls(readOptions(POOL), load).call({}, (sdk) => new sdk.GetUserCommand({ AccessToken: 'x' }))
 
 t.test('the SDK', async (t) => {
   t.test('that is not installed is told', async (t) => {
@@ -26,7 +26,7 @@ t.test('the SDK', async (t) => {
 
   t.test('is loaded once, and tried again where that failed', async (t) => {
     let loads = 0
-    const call = createCalls({ ...readOptions(POOL), client: { send: async () => ({}) } as unknown as CognitoIdentityProviderClient }, async () => {
+    const { call } = createCalls({ ...readOptions(POOL), client: { send: async () => ({}) } as unknown as CognitoIdentityProviderClient }, async () => {
       if (++loads === 1) throw new Error('a disk that was full')
       return await import('@aws-sdk/client-cognito-identity-provider')
     })

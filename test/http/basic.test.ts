@@ -1,12 +1,15 @@
+import { createHook } from 'node:async_hooks'
+import { inspect } from 'node:util'
 import fc from 'fast-check'
 import Fastify, { type FastifyInstance, type LightMyRequestResponse } from 'fastify'
 import swagger from '@fastify/swagger'
 import t, { type Test } from 'tap'
-import authPlugin, { memoryStore, securityContext, type AuthPluginOptions, type BasicUser } from '../../index.js'
+import authPlugin, { memoryStore, securityContext, validateOptions, type AuthPluginOptions, type BasicUser } from '../../index.js'
 import { accounts, clock, password } from '../accounts.js'
 import { bearer, options, refused, server } from '../build.js'
 import { logged } from '../log-lines.js'
 import { codesOf, documentOf } from '../openapi/document.js'
+import { encryptionKey, enrol } from '../totp.js'
 import { stores } from '../watched-store.js'
 
 const CHALLENGE = 'Basic realm="api", charset="UTF-8"'
@@ -225,4 +228,90 @@ t.test('a call checks a password without a session', async (t) => {
   await t.rejects(app.bouncer.passwords.verify({ email, password: 'a guess' }, { address: '192.0.2.1' }), { code: 'INVALID_CREDENTIALS', reason: 'wrong_password' })
   t.match(happened('user_login_failed'), [{ origin: { address: '192.0.2.1' } }])
   t.equal(happened('user_login').length, 1)
+})
+
+t.test('a second factor: who has one, or must have one, is refused Basic like a wrong password', async (t) => {
+  const { app, signUp, happened } = await accounts(t, { encryptionKey, basic: true, mfa: { required: ({ roles }) => roles.includes('admin') } })
+  app.get('/', { onRequest: [app.requireUser()] }, async (request) => request.user?.id)
+  const ask = async (email: string): Promise<LightMyRequestResponse> => await app.inject({ url: '/', headers: basic(email, password) })
+  const plain = await signUp()
+  t.equal((await ask(plain.email)).payload, plain.id)
+  const enrolled = await signUp()
+  await enrol(app, enrolled.id)
+  await app.bouncer.users.create({ email: 'admin@example.com', password, roles: ['admin'] })
+  await app.bouncer.users.create({ email: 'new@example.com', password, must_change_password: true })
+  const wrong = await app.inject({ url: '/', headers: basic(plain.email, 'another') })
+  for (const [email, reason] of [[enrolled.email, 'second_factor'], ['admin@example.com', 'second_factor'], ['new@example.com', 'password_to_be_changed']] as const) {
+    const response = await ask(email)
+    refused(t, response, 401, 'INVALID_CREDENTIALS')
+    t.strictSame([response.payload, response.headers['www-authenticate']], [wrong.payload, wrong.headers['www-authenticate']], 'the same body as for a wrong one')
+    t.match(happened('user_login_failed').at(-1), { identifier: email, reason })
+  }
+})
+
+t.test('unless the application says otherwise', async (t) => {
+  const { app, signUp } = await accounts(t, { encryptionKey, basic: { allowSingleFactor: true }, mfa: { required: ({ roles }) => roles.includes('admin') } })
+  app.get('/', { onRequest: [app.requireUser()] }, async (request) => request.user?.id)
+  app.get('/strict', { config: { auth: { factors: 2 } } }, async () => 'ok')
+  const { id, email } = await signUp()
+  await enrol(app, id)
+  await app.bouncer.users.create({ email: 'admin@example.com', password, roles: ['admin'] })
+  await app.bouncer.users.create({ email: 'new@example.com', password, must_change_password: true })
+  t.equal((await app.inject({ url: '/', headers: basic(email, password) })).payload, id)
+  t.equal((await app.inject({ url: '/', headers: basic('admin@example.com', password) })).statusCode, 200)
+  refused(t, await app.inject({ url: '/', headers: basic('new@example.com', password) }), 401, 'INVALID_CREDENTIALS')
+  refused(t, await app.inject({ url: '/strict', headers: basic(email, password) }), 401, 'STEP_UP_REQUIRED')
+})
+
+t.test('the cache of right passwords: no hash meanwhile, and none of it after a change', async (t) => {
+  const pass = clock(t)
+  let hashes = 0
+  const hook = createHook({ init: (_id, type) => { if (type === 'PBKDF2REQUEST') hashes++ } }).enable()
+  t.teardown(() => { hook.disable() })
+  const { app, happened } = await accounts(t, { encryptionKey, basic: { cacheFor: 60 }, requireVerified: true, passwords: { hasher: 'pbkdf2' }, attempts: false })
+  app.get('/', { onRequest: [app.requireUser()] }, async (request) => request.user?.id)
+  const { id, email } = await app.bouncer.users.create({ email: 'ada@example.com', username: 'ada', password, is_verified: true })
+  /** Whether a request passes, and how many hashes it takes. */
+  const ask = async (name = email, given = password): Promise<[status: number, hashes: number]> => {
+    const before = hashes
+    const { statusCode } = await app.inject({ url: '/', headers: basic(name, given) })
+    return [statusCode, hashes - before]
+  }
+  t.strictSame(await ask(), [200, 1])
+  t.strictSame(await ask(), [200, 0])
+  t.strictSame(await ask('ada'), [200, 1], 'by another name')
+  t.strictSame(await ask('ada'), [200, 0])
+  t.strictSame(await ask(email, 'another'), [401, 1])
+  pass(61)
+  t.strictSame(await ask(), [200, 1], 'not for longer')
+
+  await app.bouncer.users.update(id, { is_active: false })
+  t.equal((await ask())[0], 401)
+  await app.bouncer.users.update(id, { is_active: true, is_verified: false })
+  t.equal((await ask())[0], 401)
+  await app.bouncer.users.update(id, { is_verified: true })
+  t.strictSame(await ask(), [200, 0])
+  await app.bouncer.users.update(id, { username: 'grace' })
+  t.equal((await ask('ada'))[0], 401, 'whose name it is no more')
+  await enrol(app, id)
+  t.equal((await ask())[0], 401, 'a second factor counts at once')
+  await app.bouncer.mfa.reset(id)
+  t.strictSame(await ask(), [200, 0])
+  await app.bouncer.users.setPassword(id, 'another horse battery')
+  t.strictSame(await ask(), [401, 1], 'and so does another password')
+  t.strictSame(await ask(email, 'another horse battery'), [200, 1])
+  await app.bouncer.users.delete(id)
+  t.equal((await ask(email, 'another horse battery'))[0], 401)
+  t.notMatch(inspect(app.bouncer, { depth: 9 }), password)
+  t.equal(happened('user_login').length, 0)
+})
+
+t.test('options of the check of the store are for no other', async (t) => {
+  for (const [given, option] of [
+    [{ authenticate: () => null, allowSingleFactor: true }, 'basic.allowSingleFactor'],
+    [{ authenticate: () => null, cacheFor: 5 }, 'basic.cacheFor'],
+    [{ cacheFor: 301 }, 'basic'],
+    [{ cacheFor: -1 }, 'basic'],
+    [{ allowSingleFactor: 'yes' }, 'basic']
+  ] as Array<[object, string]>) t.throws(() => validateOptions({ ...options, store: memoryStore(), basic: given as never }), { name: 'ConfigurationError', option })
 })

@@ -27,11 +27,11 @@ interface Opened {
 }
 
 /**
- * Calls through the SDK, which is loaded with the first one. None of them is
+ * Calls through the SDK, which is loaded when the application starts, or with the first one. None of them is
  * signed: users prove themselves by what they send, so no AWS credentials are
  * looked for.
  */
-export function createCalls (settings: CognitoSettings, load: () => Promise<Sdk> = () => import('@aws-sdk/client-cognito-identity-provider')): Call {
+export function createCalls (settings: CognitoSettings, load: () => Promise<Sdk> = () => import('@aws-sdk/client-cognito-identity-provider')): { call: Call, open: () => Promise<void> } {
   let opened: Promise<Opened> | undefined
 
   async function open (): Promise<Opened> {
@@ -40,12 +40,16 @@ export function createCalls (settings: CognitoSettings, load: () => Promise<Sdk>
     return { sdk, client: settings.client ?? new sdk.CognitoIdentityProviderClient({ region, maxAttempts: ATTEMPTS, ...(endpoint !== undefined && { endpoint }) }) }
   }
 
-  return async (refusals, command) => {
+  async function ready (): Promise<Opened> {
     opened ??= open()
-    const { sdk, client } = await opened.catch((error: unknown) => {
+    return await opened.catch((error: unknown) => {
       opened = undefined
       throw error
     })
+  }
+
+  const call: Call = async (refusals, command) => {
+    const { sdk, client } = await ready()
     const request = command(sdk)
     const abortSignal = AbortSignal.timeout(settings.timeout)
     try {
@@ -55,4 +59,5 @@ export function createCalls (settings: CognitoSettings, load: () => Promise<Sdk>
       throw abortSignal.aborted ? unavailable('Cognito did not answer in time.', fault) : refusalOf(refusals, error, fault)
     }
   }
+  return { call, open: async () => { await ready() } }
 }
