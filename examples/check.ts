@@ -5,17 +5,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { Secret, TOTP } from 'otpauth'
 import { failToStart, startServer, type ServerEnv } from './check-server.js'
 import { openShell } from './check-shell.js'
 import { freshStores } from './check-stores.js'
-import { ada, people, type SeededPerson } from './seed.js'
+import { ada, eddie, people, type SeededPerson } from './seed.js'
 
 // Run by `npm run examples:check`: does what the example server prints what it says it does?
 
-/** The refusals that `GET /admin` can make: by its guard, by the keys it needs, and by the sessions it looks at. */
+/** The refusals that `GET /admin` can make: by its guard, by the keys it needs, by the sessions it looks at, and by passwords in place of tokens. */
 const ADMIN_REFUSALS = [
-  'ACCOUNT_UNAVAILABLE', 'AUTHENTICATION_FAILED', 'AUTH_UNAVAILABLE', 'INSUFFICIENT_ROLES',
-  'INVALID_AUTHORIZATION_HEADER', 'MISSING_TOKEN', 'TOKEN_EXPIRED', 'TOKEN_INVALID', 'TOKEN_REVOKED'
+  'ACCOUNT_UNAVAILABLE', 'AUTHENTICATION_FAILED', 'AUTH_UNAVAILABLE', 'INSUFFICIENT_ROLES', 'INVALID_AUTHORIZATION_HEADER',
+  'INVALID_CREDENTIALS', 'MISSING_TOKEN', 'RATE_LIMITED', 'TOKEN_EXPIRED', 'TOKEN_INVALID', 'TOKEN_REVOKED'
 ]
 const LABEL = /^# (?<text>.*): (?<status>\d{3})(?: (?<code>[A-Z_]+))?$/
 
@@ -48,11 +49,11 @@ function checkAnswer (answer: string, { line, label }: Step): void {
   assert.equal(head.split(' ')[1], status, `status of: ${line}\n${answer}`)
   if (status === '401') assert.match(head, /www-authenticate: Bearer realm="api"/i)
   if (status === '429') assert.match(head, /retry-after: [1-9]\d*\r?$/im)
-  if (status === '202' || status === '204') return assert.equal(body, '')
+  if (status === '204' || (status === '202' && code === undefined)) return assert.equal(body, '')
   const problem = text.includes('problem+json')
   assert.match(head, problem ? /content-type: application\/problem\+json/i : /content-type: application\/json/i)
   const json = JSON.parse(body)
-  assert.equal(problem ? json.code : json.extra?.code, code, answer)
+  assert.equal(status === '202' ? json.challenge_name : problem ? json.code : json.extra?.code, code, answer)
   // Whoever the comment names is who the answer is about.
   const name = /^(Ada|Eddie|Vera|Grace|Nora)\b/.exec(text)?.[0]
   if (code === undefined && name !== undefined && json.access_token === undefined) assert.match(body, new RegExp(`"${name}[^"@]*@example\\.com"`, 'i'))
@@ -60,7 +61,7 @@ function checkAnswer (answer: string, { line, label }: Step): void {
 
 async function checkLines (output: string, report: (line: string) => void): Promise<void> {
   const steps = stepsIn(output)
-  for (const wanted of ['MISSING_TOKEN', 'INSUFFICIENT_ROLES', 'TOKEN_EXPIRED', 'TOKEN_REVOKED', 'INVALID_CREDENTIALS', 'RATE_LIMITED', 'ACCOUNT_UNAVAILABLE']) {
+  for (const wanted of ['MISSING_TOKEN', 'INSUFFICIENT_ROLES', 'TOKEN_EXPIRED', 'TOKEN_REVOKED', 'INVALID_CREDENTIALS', 'RATE_LIMITED', 'ACCOUNT_UNAVAILABLE', 'STEP_UP_REQUIRED', 'NEW_PASSWORD_REQUIRED', 'MFA_SETUP_FAILED']) {
     assert.ok(steps.some(({ label }) => label?.code === wanted), `a line for ${wanted}`)
   }
   const shell = openShell()
@@ -87,21 +88,22 @@ async function checkDocument (origin: string): Promise<void> {
     assert.deepEqual(examples.sort(), ADMIN_REFUSALS, `GET /admin documents its refusals as ${form}, each with an example`)
   }
   assert.deepEqual(Object.keys(document.paths['/public']?.get?.responses ?? {}), ['200'], 'GET /public refuses nobody')
-  assert.deepEqual(Object.keys(document.paths['/auth/login']?.post?.responses ?? {}), ['200', '400', '401', '413', '415', '429', '503'], 'POST /auth/login documents what it refuses')
-  for (const [path, security] of [['/auth/login', []], ['/auth/logout', [{ bearerAuth: [] }, {}]]] as const) {
-    assert.deepEqual(document.paths[path]?.post?.security, security, `${path} says whether a token can be sent`)
-  }
+  assert.deepEqual(Object.keys(document.paths['/auth/login']?.post?.responses ?? {}), ['200', '202', '400', '401', '413', '415', '429', '503'], 'POST /auth/login documents what it refuses, and that it may ask for more')
+  assert.deepEqual(document.paths['/auth/login']?.post?.security, [], 'nobody has a token before a sign-in')
+  const [first, ...others] = document.paths['/auth/logout']?.post?.security ?? []
+  assert.deepEqual([first, others.at(-1)], [{ bearerAuth: [] }, {}], 'whoever signs out has a token, or a refresh token in the body')
+  assert.deepEqual(document.paths['/machines']?.get?.security, [{ bearerAuth: [] }, { basicAuth: [] }], 'GET /machines takes a token or a password')
 }
 
 /** Whoever looks into the audit log finds what happened, and no password, hash or token. */
 async function checkAuditLog (dataDir: string): Promise<void> {
   const log = await readFile(join(dataDir, 'audit.jsonl'), 'utf8')
   const happened = new Set(log.trimEnd().split('\n').map((line) => JSON.parse(line).event))
-  for (const event of ['user_created', 'user_login', 'user_login_failed', 'token_refreshed', 'user_logout', 'rate_limit_exceeded', 'password_reset_completed', 'user_deleted']) {
+  for (const event of ['user_created', 'user_login', 'user_login_failed', 'token_refreshed', 'user_logout', 'rate_limit_exceeded', 'password_reset_completed', 'user_deleted', 'mfa_enabled', 'challenge_failed', 'mfa_disabled']) {
     assert.ok(happened.has(event), `${event} in the audit log`)
   }
   for (const { password } of people) assert.ok(!log.includes(password))
-  assert.doesNotMatch(log, /\$argon2|"token"|eyJ|first-day-at-work|second-thoughts/)
+  assert.doesNotMatch(log, /\$argon2|"token"|eyJ|first-day-at-work|second-thoughts|third-time/)
 }
 
 async function signIn (origin: string, { email, password }: SeededPerson): Promise<RequestInit> {
@@ -109,6 +111,56 @@ async function signIn (origin: string, { email, password }: SeededPerson): Promi
   assert.equal(response.status, 200)
   const tokens = await response.json() as { access_token: string }
   return { headers: { authorization: `Bearer ${tokens.access_token}` } }
+}
+
+interface Answer { status: number, body: { access_token?: string, challenge_name?: string, session?: string, secret?: string, recovery_codes?: string[], extra?: { code: string } } }
+
+async function send (origin: string, method: 'GET' | 'POST' | 'DELETE', path: string, json?: object, token?: string): Promise<Answer> {
+  const headers = { ...json !== undefined && { 'content-type': 'application/json' }, ...token !== undefined && { authorization: `Bearer ${token}` } }
+  const response = await fetch(origin + path, { method, headers, ...json !== undefined && { body: JSON.stringify(json) } })
+  const text = await response.text()
+  return { status: response.status, body: text === '' ? {} : JSON.parse(text) }
+}
+
+/** What an authenticator application shows, so many seconds from now: a server takes codes of the step before and after as well. */
+function codeOf (secret: string, after: number): string {
+  return TOTP.generate({ secret: Secret.fromBase32(secret), timestamp: Date.now() + after * 1000 })
+}
+
+/** A second factor from its set-up to its end: what the page does, without the page. */
+async function checkSecondFactor (origin: string): Promise<void> {
+  const { email, password } = eddie
+  const login = async (): Promise<Answer> => await send(origin, 'POST', '/auth/login', { email, password })
+  const { body: { access_token: first } } = await login()
+  const { body: { secret = '' } } = await send(origin, 'POST', '/auth/mfa/totp', {}, first)
+  const verified = await send(origin, 'POST', '/auth/mfa/totp/verify', { code: codeOf(secret, 0) }, first)
+  assert.equal(verified.body.recovery_codes?.length, 10, 'recovery codes')
+  assert.equal((await send(origin, 'GET', '/payouts', undefined, first)).body.extra?.code, 'STEP_UP_REQUIRED', 'that sign-in took no second factor')
+
+  async function answer (challenge: Answer, kind: string, code: string): Promise<Answer> {
+    assert.equal(challenge.status, 202, 'a challenge in place of tokens')
+    assert.equal(challenge.body.challenge_name, 'MFA_TOTP')
+    return await send(origin, 'POST', '/auth/login/challenge', { session: challenge.body.session, challenge_name: kind, code })
+  }
+  const code = codeOf(secret, 30)
+  const challenge = await login()
+  const signedIn = await answer(challenge, 'MFA_TOTP', code)
+  assert.equal(signedIn.status, 200, 'tokens for a code')
+  assert.equal((await send(origin, 'GET', '/payouts', undefined, signedIn.body.access_token)).status, 200, 'two factors')
+  for (const replay of [challenge, await login()]) {
+    const refused = await answer(replay, 'MFA_TOTP', code)
+    assert.deepEqual([refused.status, refused.body.extra?.code], [400, 'INVALID_CHALLENGE'], 'a code works once')
+  }
+  const recovered = await answer(await login(), 'RECOVERY_CODE', verified.body.recovery_codes?.[0] ?? '')
+  assert.equal(recovered.status, 200, 'tokens for a recovery code')
+  const basic = { headers: { authorization: `Basic ${Buffer.from(`${email}:${password}`).toString('base64')}` } }
+  assert.equal((await fetch(`${origin}/machines`, basic)).status, 401, 'a password alone does not pass any more')
+  assert.equal((await send(origin, 'DELETE', '/auth/mfa/totp', {}, recovered.body.access_token)).status, 204)
+  assert.equal((await login()).status, 200, 'as before')
+
+  const page = await fetch(`${origin}/account`)
+  assert.match(page.headers.get('content-security-policy') ?? '', /script-src 'self'/)
+  assert.match(await page.text(), /recovery codes/)
 }
 
 /** Two servers that start at once on nothing seed once; a session outlives a restart; one that ends on one server ends on the other. */
@@ -143,6 +195,8 @@ async function checkFailures (DATA_DIR: string): Promise<void> {
     [{ HOST: '192.0.2.1' }, /EADDRNOTAVAIL/],
     [{ LOG_LEVEL: 'loud' }, /LOG_LEVEL must be one of/],
     [{ JWT_SECRET: 'short' }, /JWT_SECRET must have at least 32 bytes/],
+    [{ ENCRYPTION_KEY: 'hidden' }, /ENCRYPTION_KEY must be 32 random bytes/],
+    [{ ENCRYPTION_KEY: Buffer.alloc(32).toString('base64') }, /encryptionKey must be 32 random bytes/],
     [{ DATABASE_URL: 'mysql://127.0.0.1/app' }, /DATABASE_URL is not usable: .*postgres:\/\//],
     [{ DATABASE_URL: 'postgres://name:hidden@127.0.0.1:1/app' }, /database cannot be reached.*ECONNREFUSED/],
     [{ REDIS_URL: 'http://127.0.0.1' }, /REDIS_URL is not usable: .*redis:\/\//],
@@ -172,6 +226,8 @@ async function checkServer (where: string, env: ServerEnv): Promise<void> {
       console.log('ok  all of it a second time')
       await checkDocument(server.origin)
       console.log('ok  Swagger UI and the document')
+      await checkSecondFactor(server.origin)
+      console.log('ok  a second factor, from its set-up to its end')
       await checkAuditLog(dataDir)
       console.log('ok  the audit log')
       await server.stop()

@@ -24,7 +24,7 @@ export function curlLines ({ origin, dataDir, tokens }: CurlLinesOptions): strin
     section('An account of her own', registering),
     section('A session', session),
     section('A forgotten password', forgotten),
-    section('A second factor, which the page under /account sets up', secondFactor),
+    section('A second factor, but for what wants a code, which the account page shows', secondFactor),
     section('Step-up: a recent sign-in, or one with a second factor', stepUp),
     section('Machines', machines),
     section('Administrators', administration),
@@ -169,7 +169,7 @@ const forgotten: Line[] = [
 ]
 
 const secondFactor: Line[] = [
-  ['Nora has none yet, and this says so: 200', curl('/auth/mfa', { as: '$TOKEN' })],
+  ['None yet, and this says so: 200', curl('/auth/mfa', { as: '$TOKEN' })],
   ['Without a code there is nothing to sign in to: 400 INVALID_CHALLENGE', curl('/auth/login/challenge', { json: '{"session":"made-up","challenge_name":"MFA_TOTP","code":"123456"}' })],
   ['A secret for her authenticator application, which counts once a code was verified: 200', curl('/auth/mfa/totp', { method: 'POST', as: '$TOKEN' })],
   ['What is no code: 400 MFA_SETUP_FAILED', curl('/auth/mfa/totp/verify', { as: '$TOKEN', json: '{"code":"guess"}' })],
