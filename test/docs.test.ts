@@ -6,6 +6,7 @@ import ts from 'typescript'
 import { authRoutes, memoryStore, validateOptions, type AuthPluginOptions } from '../index.js'
 import { readSettings } from '../lib/options.js'
 import { bearer, build, now, options } from './build.js'
+import { encryptionKey } from './totp.js'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
 const pages = ['README.md', ...readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)]
@@ -204,7 +205,7 @@ t.test('the README gives the defaults of accounts', async (t) => {
 })
 
 t.test('the README lists exactly the routes of accounts there are', async (t) => {
-  const app = await build(t, { store: memoryStore() })
+  const app = await build(t, { store: memoryStore(), encryptionKey })
   const routes: string[] = []
   app.addHook('onRoute', ({ method, path }) => { if (method !== 'HEAD') routes.push(`${String(method)} ${path}`) })
   await app.register(authRoutes)
