@@ -178,6 +178,26 @@ t.test('the page of second factors, in a browser', { skip: await noChromium() },
     await press(page, 'Sign out')
   })
 
+  await t.test('after a sign-in of long ago the password is asked for', async (t) => {
+    await signIn(page, vera)
+    await arrived(page, 'Signed in')
+    t.notOk(await page.getByRole('textbox', { name: 'Current password' }).isVisible())
+    // Ten minutes are too long for a test.
+    const body = { status_code: 401, detail: 'Recent stronger authentication is required.', extra: { code: 'STEP_UP_REQUIRED', max_age: 600 } }
+    await page.route('**/auth/mfa/totp', async (route) => { await route.fulfill({ status: 401, json: body }) }, { times: 1 })
+    await press(page, 'Set up an authenticator application')
+    await page.getByRole('alert').waitFor()
+    t.equal(await problem(page), body.detail)
+    await write(page, 'Current password', 'tea-and-binoculars')
+    await press(page, 'Set up an authenticator application')
+    await page.getByText('The provided password is invalid.').waitFor()
+    await write(page, 'Current password', vera.password)
+    t.ok(await setUp(page))
+    await press(page, 'Not now')
+    await arrived(page, 'Signed in')
+    await press(page, 'Sign out')
+  })
+
   await t.test('a password for one sign-in only', async (t) => {
     const tokenOf = async ({ email, password }: SeededPerson): Promise<string | undefined> => (await send('POST', '/auth/login', { email, password })).body.access_token
     const { body: { id } } = await send('GET', '/auth/me', undefined, await tokenOf(vera))
