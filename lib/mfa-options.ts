@@ -40,14 +40,16 @@ export const mfaOptionsSchema = {
 }
 
 /** Reads the options of second factors; `issuer` is whose tokens users get. Throws {@link ConfigurationError}. */
-export function readMfaSettings (encryptionKey: string | readonly string[] | undefined, { required = false, name, challengeTtl = 300, recentSignIn = 600 }: MfaOptions, issuer: string): MfaSettings {
+export function readMfaSettings (encryptionKey: string | readonly string[] | undefined, { required = false, name, challengeTtl = 300, recentSignIn: given }: MfaOptions, issuer: string): MfaSettings {
   if (required !== false && encryptionKey === undefined) throw new ConfigurationError({ option: 'mfa.required', message: 'mfa.required needs encryptionKey: 32 random bytes in base64 that stay the same.' })
+  const stray = encryptionKey === undefined && (name !== undefined ? 'name' : given !== undefined && 'recentSignIn')
+  if (stray) throw new ConfigurationError({ option: `mfa.${stray}`, message: `mfa.${stray} is for second factors, which need encryptionKey: 32 random bytes in base64 that stay the same.` })
   return {
     sealer: encryptionKey === undefined ? undefined : createSealer(readKeys(encryptionKey)),
     mfaRequired: required,
     issuerName: name ?? nameOf(issuer),
     challenge: challengeTtl,
-    recentSignIn
+    recentSignIn: given ?? 600
   }
 }
 

@@ -9,6 +9,7 @@ import type { DetailResolver, Exposure, Exposures, RefusalLogLevel } from './htt
 import type { Protect } from './http/routes.js'
 import { readIssuer, type IssuerOptions } from './issuer-options.js'
 import { optionsSchema } from './options-schema.js'
+import type { ProviderTrust } from './flow/provider.js'
 import { readProviderSettings, type ProviderOptions, type ProviderSettings } from './provider-options.js'
 
 /** HTTP Basic. */
@@ -112,6 +113,7 @@ export function readSettings (given: AuthPluginOptions): Settings {
   }
   const signer = issuers.find(({ jwt }) => jwt.show) ?? issuers.find(({ jwt }) => jwt.signing !== undefined)
   const provider = enabled ? readProviderSettings(options, Object.keys(accountOptionsSchema)) : undefined
+  if (enabled && options.provider?.trust !== undefined) checkTrust(options.provider.trust, issuers.map(({ trusted }) => trusted))
   const accounts = enabled && provider === undefined ? readAccountSettings(options, { accessTokenTtl: 900, refreshTokenTtl: 604_800, secrets: undefined, issuer: signer?.trusted.rules.issuer ?? '', ...signer }) : undefined
   if (accounts !== undefined && signer?.trusted.reader !== undefined) {
     throw refuse('claims', 'is for tokens of an identity provider, and the issuer that signs those of the store has it; leave it out there, since revocation goes by what they say')
@@ -176,6 +178,13 @@ function issuersOf (options: AuthPluginOptions): readonly IssuerOptions[] {
   if (audience === undefined) throw refuse('audience', 'is missing; give the exact value of the tokens\' aud')
   if (jwt === undefined) throw refuse('jwt', 'is missing; give { secret } or { jwksUrl }')
   return [{ issuer, audience, jwt, ...(roles !== undefined && { roles }), ...(claims !== undefined && { claims }) }]
+}
+
+/** Users of the provider must be able to use what they are given. */
+function checkTrust ({ issuer, audience }: ProviderTrust, issuers: readonly TrustedIssuer[]): void {
+  const found = issuers.find(({ rules }) => rules.issuer === issuer)
+  if (found === undefined) throw refuse('issuer', `is another one than the provider's, whose tokens would be accepted nowhere; leave it out, or put ${issuer} among the issuers`)
+  if (!found.rules.audience.includes(audience)) throw refuse('audience', `lacks the provider's, ${audience}, without which its tokens are accepted nowhere`)
 }
 
 function basicOf ({ basic = false, store }: AuthPluginOptions): Settings['basic'] {

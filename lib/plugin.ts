@@ -97,7 +97,7 @@ interface BuiltServices {
   service: SignInService | undefined
 }
 
-async function services (instance: FastifyInstance, { propagateEvents, provider }: Settings, { open, identify, guards, jwt }: BuiltParts): Promise<BuiltServices & { bouncer: Bouncer }> {
+async function services (instance: FastifyInstance, { propagateEvents, provider, providerIssuer }: Settings, { open, identify, guards, jwt }: BuiltParts): Promise<BuiltServices & { bouncer: Bouncer }> {
   const events = createEvents({
     propagate: propagateEvents,
     report: (err) => { instance.log.error({ err }, `fastify-bouncer: a listener of ${err.eventName} failed`) }
@@ -106,7 +106,7 @@ async function services (instance: FastifyInstance, { propagateEvents, provider 
   // Not spread: members that refuse, for want of a store, do so when they are read.
   const bouncerOf = (accounts: object): Bouncer => Object.defineProperties({ ...own }, Object.getOwnPropertyDescriptors(accounts)) as Bouncer
   if (provider !== undefined) {
-    const { accounts, service } = buildProvider(instance, provider, { ephemeral: await openProvider(instance, provider), identify, events })
+    const { accounts, service } = buildProvider(instance, provider, { ephemeral: await openProvider(instance, provider), identify, issuer: providerIssuer, events })
     return { accounts: undefined, service, bouncer: Object.defineProperties(bouncerOf(missingAccounts(NOT_HERE)), Object.getOwnPropertyDescriptors(accounts)) }
   }
   if (open === undefined || jwt === undefined) return { accounts: undefined, service: undefined, bouncer: bouncerOf(missingAccounts(NO_STORE)) }

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { limitsOf, type AccountOptions } from './account-options.js'
 import { ConfigurationError } from './errors/operation.js'
-import type { AttemptLimits } from './flow/attempts.js'
+import { DEFAULT_LIMITS, type AttemptLimits } from './flow/attempts.js'
 import type { IdentityProvider } from './flow/provider.js'
 import type { EphemeralOnlyStore } from './store/contract.js'
 
@@ -37,13 +37,25 @@ const VERBS = {
   disableTotp: true
 } as const satisfies Record<Exclude<keyof IdentityProvider, 'name' | 'trust' | 'resetBy' | 'open'>, true>
 
-/** The shape of {@link ProviderOptions}. */
+/** The shape of {@link ProviderOptions}; what a provider must do is checked by name, since it may be an instance of a class. */
 export const providerOptionsSchema = {
   provider: Type.Object({
     name: Type.String({ remedy: 'must be a name' }),
     resetBy: Type.Union([Type.Literal('token'), Type.Literal('code')], { remedy: 'must be token or code' }),
-    ...Object.fromEntries(Object.keys(VERBS).map((verb) => [verb, Type.Function([], Type.Unknown(), { remedy: 'must be a function: it is part of what a provider must do' })]))
+    trust: Type.Optional(Type.Object({ issuer: Type.String(), audience: Type.String(), jwksUrl: Type.String() }, { remedy: 'must be { issuer, audience, jwksUrl, claims }' }))
   }, { remedy: 'must be an identity provider, such as cognitoProvider() of fastify-bouncer/cognito' })
+}
+
+/** Its verbs, each called on its own object. */
+function bound (provider: IdentityProvider): IdentityProvider {
+  const { name, trust, resetBy } = provider
+  const verbs = Object.fromEntries(Object.keys(VERBS).map((verb) => {
+    const run: unknown = provider[verb as keyof typeof VERBS]
+    if (typeof run !== 'function') throw new ConfigurationError({ option: `provider.${verb}`, message: `provider.${verb} must be a function: it is part of what a provider must do.` })
+    return [verb, (run as (...args: unknown[]) => unknown).bind(provider)]
+  })) as unknown as Pick<IdentityProvider, keyof typeof VERBS>
+  if (provider.open !== undefined && typeof provider.open !== 'function') throw new ConfigurationError({ option: 'provider.open', message: 'provider.open must be a function, or be left out.' })
+  return { ...verbs, name, resetBy, ...(trust !== undefined && { trust }), async open () { await provider.open?.() } }
 }
 
 /** What of the account system is for a provider as well. */
@@ -57,5 +69,18 @@ export function readProviderSettings (options: AccountOptions & ProviderOptions,
   if (stray !== undefined) throw new ConfigurationError({ option: stray, message: `${stray} is for users of a store; with a provider they are its own. Keep one of store and provider.` })
   const foreign = Object.keys(mfa).find((name) => name !== 'challengeTtl')
   if (foreign !== undefined) throw new ConfigurationError({ option: `mfa.${foreign}`, message: `mfa.${foreign} is for users of a store; the provider has rules of its own.` })
-  return { provider, ephemeralStore, limits: limitsOf(attempts), challenge: mfa.challengeTtl ?? 300 }
+  const lacking = LACKING.find((operation) => attempts !== undefined && attempts !== false && attempts[operation] !== undefined)
+  if (lacking !== undefined) throw new ConfigurationError({ option: `attempts.${lacking}`, message: `attempts.${lacking} limits what a provider does not do here. Leave it out.` })
+  return { provider: bound(provider), ephemeralStore, limits: withCodes(limitsOf(attempts), attempts, provider), challenge: mfa.challengeTtl ?? 300 }
+}
+
+/** What is tried only with users of a store. */
+const LACKING = ['register', 'verify', 'verify_request'] as const
+
+/** A code that is typed in can be guessed at, where a token of 256 bits cannot: it is counted per account. */
+function withCodes (limits: AttemptLimits, attempts: AccountOptions['attempts'], { resetBy }: IdentityProvider): AttemptLimits {
+  const given = attempts === undefined || attempts === false ? attempts : attempts.password_reset
+  const said = given === false || given?.account !== undefined
+  if (resetBy === 'token' || said) return limits
+  return { ...limits, password_reset: { ...limits.password_reset, account: DEFAULT_LIMITS.challenge.account } }
 }

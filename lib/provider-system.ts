@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { ProviderSettings } from './provider-options.js'
 import type { User } from './context.js'
 import { TokenInvalidError } from './errors/authentication.js'
+import { systemClock } from './clock.js'
 import type { AuthEventEmitter } from './events.js'
 import type { Accounts, SignInService } from './flow/accounts.js'
 import { createAttempts } from './flow/attempts.js'
@@ -26,6 +27,8 @@ export async function openProvider (instance: FastifyInstance, { provider, ephem
 export interface ProviderDependencies {
   ephemeral: EphemeralStore
   identify: Identify
+  /** Whose tokens the provider's users bring. */
+  issuer: string
   events: AuthEventEmitter
 }
 
@@ -33,7 +36,7 @@ export interface ProviderDependencies {
 export type ProvidedAccounts = Pick<Accounts, 'login' | 'challenges' | 'authenticate' | 'refresh' | 'logout'>
 
 /** Sign-in at a provider, with attempts counted and challenges kept here. */
-export function buildProvider (instance: FastifyInstance, settings: ProviderSettings, { ephemeral, identify, events }: ProviderDependencies): { accounts: ProvidedAccounts, service: SignInService } {
+export function buildProvider (instance: FastifyInstance, settings: ProviderSettings, { ephemeral, identify, issuer, events }: ProviderDependencies): { accounts: ProvidedAccounts, service: SignInService } {
   const report = (err: unknown): void => { instance.log.error({ err }, 'fastify-bouncer: what was to be done after an answer failed') }
   const attempts = createAttempts({ ephemeral, limits: settings.limits, events, report })
   const later = createLaterTasks(report)
@@ -50,7 +53,7 @@ export function buildProvider (instance: FastifyInstance, settings: ProviderSett
     }
   }
 
-  const login = createLogin({ provider, attempts, events, challenges: createChallengeSessions(ephemeral, settings.challenge) })
+  const login = createLogin({ provider, attempts, events, challenges: createChallengeSessions(ephemeral, settings.challenge, systemClock) })
   return {
     service: { ...provider, ...login },
     accounts: {
@@ -60,6 +63,8 @@ export function buildProvider (instance: FastifyInstance, settings: ProviderSett
       refresh: async (token, origin = {}) => await provider.refresh(token, origin),
       async logout (token) {
         const user = await callerOf(token)
+        // Whose access token it is must be known to the provider: another's would only be shown to it.
+        if (user !== undefined && (user.claims as Record<string, unknown>).iss !== issuer) throw new TokenInvalidError({ reason: 'issuer', message: 'A token of another issuer has no session here' })
         if (user === undefined) await provider.revoke(token, false)
         else await provider.signOut({ user, token })
       }

@@ -1,11 +1,11 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import authPlugin, {
-  authRoutes, ChallengeRequiredError, InvalidChallengeError, InvalidCredentialsError, memoryStore, TokenInvalidError, validateOptions,
+  authRoutes, ChallengeRequiredError, InvalidChallengeError, InvalidCredentialsError, InvalidResetTokenError, memoryStore, TokenInvalidError, validateOptions,
   type AuthPluginOptions, type Challenge, type IdentityProvider, type Tokens
 } from '../index.js'
 import { logged } from './log-lines.js'
-import { issuer, options, refused, secret } from './build.js'
+import { claims, forge, issuer, options, refused, secret } from './build.js'
 import { rejection } from './rejection.js'
 import { clock, until } from './accounts.js'
 
@@ -172,6 +172,58 @@ t.test('attempts and challenges are kept where they are told to be, and their st
   t.match(lines, [{ msg: /known to this process alone/ }])
 })
 
+t.test('refresh tokens of a provider are long, and tried by address', async (t) => {
+  const presented: string[] = []
+  const { app } = await own(t, { refresh: async (token) => { presented.push(token); throw new TokenInvalidError() } }, { attempts: { refresh: { address: { max: 2, window: 60, lockout: 60 } } } })
+  const long = 'x'.repeat(18_000)
+  for (let attempt = 0; attempt < 2; attempt++) refused(t, await post(app, '/refresh', { refresh_token: long }), 401, 'TOKEN_INVALID')
+  refused(t, await post(app, '/refresh', { refresh_token: long }), 429, 'RATE_LIMITED')
+  t.strictSame(presented, [long, long])
+  const { app: other } = await own(t)
+  t.equal((await post(other, '/logout', { refresh_token: long })).statusCode, 204)
+})
+
+t.test('attack: guessing a code that resets a password', async (t) => {
+  const wrong = { resetBy: 'code' as const, reset: async () => { throw new InvalidResetTokenError() } }
+  const ask = async (app: FastifyInstance, guess: number) => await app.inject({ method: 'POST', url: '/password/reset', payload: { email: guess % 2 === 0 ? 'ada@example.com' : 'ADA@example.com', code: String(guess), password: 'another horse battery' }, remoteAddress: `192.0.2.${guess}` })
+  const { app } = await own(t, wrong)
+  for (let guess = 0; guess < 5; guess++) refused(t, await ask(app, guess), 400, 'RESET_PASSWORD_BAD_TOKEN')
+  refused(t, await ask(app, 5), 429, 'RATE_LIMITED')
+  for (const attempts of [false, { password_reset: false }, { password_reset: { account: false } }] as const) {
+    const { app } = await own(t, wrong, { attempts })
+    for (let guess = 0; guess < 7; guess++) refused(t, await ask(app, guess), 400, 'RESET_PASSWORD_BAD_TOKEN')
+  }
+})
+
+t.test('a provider that is an instance of a class', async (t) => {
+  const { provider } = await own(t)
+  class Directory {
+    readonly name = 'directory'
+    readonly resetBy = 'token'
+    readonly ids = ['ada']
+    async signIn (): Promise<Tokens> { return { access_token: this.ids.join(), refresh_token: 'r', token_type: 'Bearer', expires_in: 1 } }
+    async respond (): Promise<Tokens> { return await this.signIn() }
+  }
+  for (const [verb, run] of Object.entries(provider)) if (typeof run === 'function' && !(verb in Directory.prototype)) Object.defineProperty(Directory.prototype, verb, { value: run, configurable: true })
+  const app = Fastify()
+  t.teardown(async () => { await app.close() })
+  await app.register(authPlugin, { ...options, provider: new Directory() as unknown as IdentityProvider })
+  t.match(await app.bouncer.login({ username: 'ada', password: 'x' }), { access_token: 'ada' })
+})
+
+t.test('attack: an access token of another issuer is not shown to the provider', async (t) => {
+  const other = { issuer: 'https://other.example.com', audience: 'other', jwt: { secret: 'another secret of thirty-two bytes or more' } }
+  const { provider, asked } = await own(t)
+  const app = Fastify()
+  t.teardown(async () => { await app.close() })
+  const { issuer, audience, jwt, ...rest } = options as { issuer: string, audience: string, jwt: object }
+  await app.register(authPlugin, { ...rest, issuers: [{ issuer, audience, jwt }, other], provider } as AuthPluginOptions)
+  const foreign = forge({ alg: 'HS256' }, { ...claims(), iss: other.issuer, aud: other.audience }, other.jwt.secret)
+  asked.length = 0
+  t.match(await rejection(app.bouncer.logout(foreign)), { code: 'TOKEN_INVALID', reason: 'issuer' })
+  t.strictSame(asked, [])
+})
+
 t.test('options that cannot be meant', async (t) => {
   const { provider } = await own(t)
   for (const [given, option] of [
@@ -181,12 +233,21 @@ t.test('options that cannot be meant', async (t) => {
     [{ provider: {} }, 'provider.name'],
     [{ provider: { ...provider, respond: undefined } }, 'provider.respond'],
     [{ provider: { ...provider, resetBy: 'mail' } }, 'provider.resetBy'],
-    [{ provider: 'cognito' }, 'provider']
+    [{ provider: 'cognito' }, 'provider'],
+    [{ provider: { ...provider, open: 5 } }, 'provider.open'],
+    [{ provider: { ...provider, trust: 'x' } }, 'provider.trust'],
+    [{ provider, attempts: { register: false } }, 'attempts.register'],
+    [{ provider, attempts: { verify: {} } }, 'attempts.verify']
   ] as Array<[object, string]>) t.match(await rejection((async () => { validateOptions({ ...options, ...given } as AuthPluginOptions) })()), { name: 'ConfigurationError', option }, option)
   t.doesNotThrow(() => validateOptions({ ...options, provider, attempts: false, mfa: { challengeTtl: 60 } }))
   const trust = { issuer, audience: 'client', jwksUrl: 'https://auth.example.com/keys', claims: 'cognito' } as const
   t.doesNotThrow(() => validateOptions({ provider: { ...provider, trust } }))
-  t.doesNotThrow(() => validateOptions({ provider: { ...provider, trust }, roles: () => [], claims: 'okta', audience: ['a', 'b'], jwt: { cache: true } }))
+  t.doesNotThrow(() => validateOptions({ provider: { ...provider, trust }, roles: () => [], claims: 'okta', audience: ['a', 'client'], jwt: { cache: true } }))
   t.throws(() => validateOptions({ provider: { ...provider, trust }, jwt: { secret } }), { name: 'ConfigurationError', option: 'jwt' })
+  const jwt = { jwksUrl: trust.jwksUrl }
+  t.throws(() => validateOptions({ provider: { ...provider, trust }, issuer: 'https://other.example.com', audience: 'client', jwt }), { name: 'ConfigurationError', option: 'issuer' })
+  t.throws(() => validateOptions({ provider: { ...provider, trust }, audience: 'another' }), { name: 'ConfigurationError', option: 'audience' })
+  t.throws(() => validateOptions({ provider: { ...provider, trust }, issuers: [{ issuer: 'https://other.example.com', audience: 'client', jwt }] }), { name: 'ConfigurationError', option: 'issuer' })
+  t.doesNotThrow(() => validateOptions({ provider: { ...provider, trust }, issuer, audience: ['x', 'client'], jwt }))
   t.throws(() => validateOptions({ provider }), { name: 'ConfigurationError', option: 'issuer' })
 })

@@ -1,5 +1,6 @@
 import { Secret, TOTP } from 'otpauth'
 import type { FastifyInstance } from 'fastify'
+import type { Tokens } from '../index.js'
 
 /** A key for secrets at rest. */
 export const encryptionKey = Buffer.from('0123456789abcdef0123456789abcdef').toString('base64')
@@ -20,4 +21,13 @@ export async function enrol ({ bouncer }: FastifyInstance, userId: string): Prom
   const { secret } = await bouncer.mfa.setUp(userId, { auth_time: Date.now() / 1000 })
   const { recovery_codes: codes } = await bouncer.mfa.confirm(userId, codeOf(secret, -30))
   return { secret, recovery_codes: codes }
+}
+
+/** Signs somebody in with the password and a code of now. */
+export async function signInWith ({ bouncer }: FastifyInstance, credentials: { email: string, password: string }, secret: string): Promise<Tokens> {
+  const challenge = await bouncer.login(credentials)
+  if (!('challenge_name' in challenge)) throw new Error('no challenge')
+  const tokens = await bouncer.challenges.respond({ session: challenge.session, challenge_name: 'MFA_TOTP', code: codeOf(secret) })
+  if ('challenge_name' in tokens) throw new Error('another challenge')
+  return tokens
 }

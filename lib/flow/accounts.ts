@@ -126,7 +126,7 @@ export function createAccounts (options: AccountsOptions): { accounts: Accounts,
     mfa,
     revocation
   })
-  const login = createLogin({ ...options, provider, attempts, challenges: createChallengeSessions(ephemeral, lifetimes.challenge) })
+  const login = createLogin({ ...options, provider, attempts, challenges: createChallengeSessions(ephemeral, lifetimes.challenge, options.clock) })
 
   const accounts: Accounts = {
     login: login.signIn,

@@ -69,6 +69,9 @@ export function loginAccount (type: 'email' | 'username', name: string): string 
   return `${type}:${name}`
 }
 
+/** What is tried while signing in: an address where it was right before has a count of its own. */
+const FAMILIARITY: ReadonlySet<AttemptOperation> = new Set(['login', 'challenge'])
+
 /** How long an address is remembered from which an account has signed in. */
 const FAMILIAR_FOR = 30 * 24 * 60 * MINUTES * 1000
 
@@ -96,7 +99,7 @@ export function createAttempts ({ ephemeral, limits, events, report }: AttemptsO
   // address from which the account has signed in before has a count of its own.
   async function accountKey (operation: AttemptOperation, account: string, block: string | undefined): Promise<string> {
     const key = `attempts:${operation}:account:${digest(account)}`
-    if (operation !== 'login' || block === undefined) return key
+    if (!FAMILIARITY.has(operation) || block === undefined) return key
     return await ephemeral.get(familiarKey(account, block)) === undefined ? key : `${key}:${block}`
   }
 
@@ -118,7 +121,7 @@ export function createAttempts ({ ephemeral, limits, events, report }: AttemptsO
       byAddress === undefined ? undefined : ephemeral.decrement(byAddress.key, byAddress.limit.max + 1)
     ])
     // Afterwards: the count that is forgotten is that of an address not known before.
-    if (operation === 'login' && byAccount !== undefined && block !== undefined) await ephemeral.set(familiarKey(byAccount.name, block), '1', FAMILIAR_FOR)
+    if (FAMILIARITY.has(operation) && byAccount !== undefined && block !== undefined) await ephemeral.set(familiarKey(byAccount.name, block), '1', FAMILIAR_FOR)
   }
 
   const resume: Attempts['resume'] = (operation, account, origin) => ({ succeeded: () => forgive(operation, account, origin).catch(report) })

@@ -1,7 +1,7 @@
 import { InvalidCredentialsError } from '../errors/authentication.js'
 import { ChallengeRequiredError } from '../errors/challenge.js'
 import type { AuthEventEmitter, Origin } from '../events.js'
-import { loginAccount, type Attempts } from './attempts.js'
+import type { Attempts } from './attempts.js'
 import type { LaterTasks } from './later.js'
 import type { Caller, IdentityProvider, Identifier } from './provider.js'
 
@@ -16,8 +16,7 @@ export interface CountedProviderOptions {
 /** A provider elsewhere, with what is tried there counted here first: it is asked no more than the limits allow. */
 export function createCountedProvider ({ provider, attempts, events, later }: CountedProviderOptions): IdentityProvider {
   /** Counts by the name that was typed; what a provider makes of it is its own. */
-  const nameOf = ({ email, username }: { email?: string | undefined, username?: string | undefined }): string =>
-    email === undefined ? loginAccount('username', String(username).toLowerCase()) : loginAccount('email', email.toLowerCase())
+  const nameOf = ({ email, username }: { email?: string | undefined, username?: string | undefined }): string => `name:${String(email ?? username).toLowerCase()}`
 
   async function counted<Result> (operation: Parameters<Attempts['begin']>[0], account: string, origin: Origin, work: () => Promise<Result>): Promise<Result> {
     const attempt = await attempts.begin(operation, account, origin)
@@ -48,6 +47,14 @@ export function createCountedProvider ({ provider, attempts, events, later }: Co
         }
         throw error
       }
+    },
+
+    async refresh (refreshToken, origin) {
+      // By address alone: what token it is, only the provider knows.
+      const attempt = await attempts.begin('refresh', undefined, origin)
+      const tokens = await provider.refresh(refreshToken, origin)
+      await attempt.succeeded()
+      return tokens
     },
 
     changePassword: (caller, passwords, origin) => counted('password_change', byUser(caller), origin, () => provider.changePassword(caller, passwords, origin)),

@@ -3,8 +3,8 @@ import type { PasswordReset } from './account/password-reset.js'
 import type { Profile } from './account/profile.js'
 import type { Users } from './account/users.js'
 import type { Mfa } from './mfa/enrolment.js'
-import type { TimedProof } from './mfa/proof.js'
-import type { Caller, IdentityProvider, Proof } from './provider.js'
+import { timed } from './mfa/proof.js'
+import type { IdentityProvider } from './provider.js'
 import type { Revocation } from './session/revocation.js'
 import type { Sessions } from './session/sessions.js'
 
@@ -53,14 +53,8 @@ export function createLocalProvider ({ signIn, respond, sessions, users, profile
       await reset.reset(ticket.token, password, origin)
     },
 
-    setUpTotp: async (caller, proof, origin) => await mfa.setUp(caller.user.id, timed(caller, proof), origin),
+    setUpTotp: async (caller, proof, origin) => await mfa.setUp(caller.user.id, timed(caller.user, proof), origin),
     confirmTotp: async ({ user }, code, origin) => await mfa.confirm(user.id, code, origin),
-    disableTotp: async (caller, proof, origin) => await mfa.disable(caller.user.id, timed(caller, proof), origin)
+    disableTotp: async (caller, proof, origin) => await mfa.disable(caller.user.id, timed(caller.user, proof), origin)
   }
-}
-
-/** A proof, and how long ago its user signed in, of which the token knows. */
-export function timed ({ user }: Pick<Caller, 'user'>, proof: Proof): TimedProof {
-  const { auth_time: authTime } = user.claims as Record<string, unknown>
-  return typeof authTime === 'number' ? { ...proof, auth_time: authTime } : proof
 }

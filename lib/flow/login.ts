@@ -1,7 +1,8 @@
+import { PasswordPolicyError } from '../errors/account.js'
 import { InvalidChallengeError } from '../errors/authentication.js'
 import { ChallengeRequiredError, type ChallengeName } from '../errors/challenge.js'
 import type { AuthEventEmitter, Origin } from '../events.js'
-import type { ChallengeSessions, PendingChallenge } from '../mfa/challenge-sessions.js'
+import type { Chance, ChallengeSessions, OpenChallenge, PendingChallenge } from '../mfa/challenge-sessions.js'
 import type { Attempts } from './attempts.js'
 import type { Challenge, ChallengeAnswer, IdentityProvider } from './provider.js'
 import type { Credentials } from './session/credentials.js'
@@ -33,25 +34,31 @@ export interface LoginOptions {
 
 /** Sign-in over a provider, whose challenges become answers. */
 export function createLogin ({ provider, challenges, attempts, events }: LoginOptions): Login {
-  async function challengeOf ({ challengeName, session, account, parameters }: ChallengeRequiredError): Promise<Challenge> {
+  async function challengeOf ({ challengeName, session, account, parameters }: ChallengeRequiredError, chance?: Chance): Promise<Challenge> {
     const { mfa_types: alternatives } = parameters
-    const pending: PendingChallenge = { challengeName, session, ...(account !== undefined && { account }), ...(alternatives !== undefined && { alternatives }) }
+    const pending: PendingChallenge = {
+      challengeName,
+      session,
+      ...(account !== undefined && { account }),
+      ...(alternatives !== undefined && { alternatives }),
+      ...(chance !== undefined && { chance })
+    }
     return { challenge_name: challengeName as ChallengeName, session: await challenges.issue(pending), ...parameters }
   }
 
-  async function orChallenge (work: () => Promise<Tokens>): Promise<SignInAnswer> {
+  async function orChallenge (work: () => Promise<Tokens>, chance?: Chance): Promise<SignInAnswer> {
     try {
       return await work()
     } catch (error) {
       if (!(error instanceof ChallengeRequiredError)) throw error
-      return await challengeOf(error)
+      return await challengeOf(error, chance)
     }
   }
 
-  /** Right answers use a challenge up, once; counts of wrong ones are forgotten then. */
-  async function answer (token: string, pending: PendingChallenge, given: ChallengeAnswer, origin: Origin): Promise<Tokens> {
+  /** A right answer uses a challenge up, once. Wrong ones count; a right one forgets them, and a choice is none. */
+  async function answer (token: string, pending: OpenChallenge, given: ChallengeAnswer, origin: Origin): Promise<Tokens> {
     const attempt = await attempts.begin(given.challenge_name === 'NEW_PASSWORD_REQUIRED' ? 'password_change' : 'challenge', pending.account, origin)
-    if (!await challenges.count(token)) {
+    if (!await challenges.count(pending)) {
       await challenges.claim(token)
       throw new InvalidChallengeError({ reason: 'too_many_answers' })
     }
@@ -60,7 +67,7 @@ export function createLogin ({ provider, challenges, attempts, events }: LoginOp
       if (claimed) return
       if (!await challenges.claim(token)) throw new InvalidChallengeError({ reason: 'used' })
       claimed = true
-      await attempt.succeeded()
+      if (given.challenge_name !== 'SELECT_MFA_TYPE') await attempt.succeeded()
     }
     try {
       const tokens = await provider.respond(pending.session, given, { origin, claim })
@@ -68,24 +75,25 @@ export function createLogin ({ provider, challenges, attempts, events }: LoginOp
       return tokens
     } catch (error) {
       if (error instanceof ChallengeRequiredError) await claim()
+      // A password that is too easy is no guess.
+      if (error instanceof PasswordPolicyError) await attempt.succeeded()
       throw error
     }
   }
 
   return {
-    orChallenge,
+    orChallenge: async (work) => await orChallenge(work),
     signIn: async (credentials, origin = {}) => await orChallenge(() => provider.signIn(credentials, origin)),
 
     async respond ({ session: token, ...given }, origin = {}) {
       const pending = await challenges.read(token)
       if (pending === undefined) throw new InvalidChallengeError({ reason: 'unknown' })
+      const { challengeName, account, alternatives = [], chance } = pending
       try {
-        if (!fits(given, pending)) throw new InvalidChallengeError({ reason: 'other_challenge' })
-        return await orChallenge(() => answer(token, pending, given, origin))
+        if (!fits(given, challengeName, alternatives)) throw new InvalidChallengeError({ reason: 'other_challenge' })
+        return await orChallenge(() => answer(token, pending, given, origin), given.challenge_name === 'SELECT_MFA_TYPE' ? chance : undefined)
       } catch (error) {
-        if (error instanceof InvalidChallengeError) {
-          await events.emit('challenge_failed', { challengeName: pending.challengeName, account: pending.account, reason: error.reason ?? 'wrong', origin })
-        }
+        if (error instanceof InvalidChallengeError) await events.emit('challenge_failed', { challengeName, account, reason: error.reason ?? 'wrong', origin })
         throw error
       }
     }
@@ -93,7 +101,7 @@ export function createLogin ({ provider, challenges, attempts, events }: LoginOp
 }
 
 /** Whether an answer is one to this challenge, or to another that may be answered in its place. */
-function fits (given: ChallengeAnswer, { challengeName, alternatives = [] }: PendingChallenge): boolean {
+export function fits (given: ChallengeAnswer, challengeName: string, alternatives: readonly string[]): boolean {
   if (given.challenge_name === 'SELECT_MFA_TYPE') return alternatives.includes(given.mfa_type)
   return given.challenge_name === challengeName || alternatives.includes(given.challenge_name)
 }

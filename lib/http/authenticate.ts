@@ -14,6 +14,8 @@ export interface RequestIdentity extends Identity {
   refusal: unknown
   /** Authentication under way. */
   pending: Promise<RequestIdentity> | undefined
+  /** Whether nothing but a bearer token is taken: routes about a session have no use for a password. */
+  bearerOnly: boolean
   /** Whether a hook of the request's route has run, one that `onRoute` put there. */
   known: boolean
 }
@@ -29,7 +31,7 @@ declare module 'fastify' {
 /** What is known of `request`, from its first hook on. */
 export function identityOf (request: FastifyRequest): RequestIdentity {
   // Undefined in children that were created before the plugin was registered.
-  return (request[identityKey] ??= { user: null, refusal: undefined, pending: undefined, known: false })
+  return (request[identityKey] ??= { user: null, refusal: undefined, pending: undefined, bearerOnly: false, known: false })
 }
 
 /**
@@ -55,13 +57,13 @@ export function createAuthenticator ({ identify, basic, basicChallenge, userProp
   const offering = basicChallenge === undefined ? undefined : offer(basicChallenge, identify !== undefined)
 
   function refuse (identity: RequestIdentity, refusal: unknown): RequestIdentity {
-    offering?.(refusal)
+    if (!identity.bearerOnly) offering?.(refusal)
     identity.refusal = refusal
     return identity
   }
 
-  function findUser (request: FastifyRequest): User | PromiseLike<User> {
-    if (basic !== undefined && isBasic(request)) return basic(request)
+  function findUser (request: FastifyRequest, { bearerOnly }: RequestIdentity): User | PromiseLike<User> {
+    if (basic !== undefined && !bearerOnly && isBasic(request)) return basic(request)
     return withoutStack(() => identify === undefined ? nothingTaken(request) : identify(bearerToken(request)))
   }
 
@@ -84,7 +86,7 @@ export function createAuthenticator ({ identify, basic, basicChallenge, userProp
     if (identity.user !== null || identity.refusal !== undefined) return identity
     if (identity.pending !== undefined) return identity.pending
     try {
-      const user = findUser(request)
+      const user = findUser(request, identity)
       if (!isThenable(user)) return settle(request, identity, user)
       identity.pending = settleLater(request, identity, user)
       return identity.pending
@@ -97,6 +99,9 @@ export function createAuthenticator ({ identify, basic, basicChallenge, userProp
 /** The authenticator while authentication is switched off: nobody is signed in. */
 export const nobody: Authenticator = (request) => Object.assign(identityOf(request), { refusal: withoutStack(() => new MissingTokenError()) })
 
+/** Marks the instances whose routes take bearer tokens alone. */
+export const bearerOnlyKey = Symbol('fastify-bouncer.bearerOnly')
+
 /** The user of a request. Throws, or rejects with, what stood in the way. */
 export async function authenticated (authenticate: Authenticator, request: FastifyRequest): Promise<User> {
   const { user, refusal } = await authenticate(request)
@@ -108,7 +113,10 @@ export async function authenticated (authenticate: Authenticator, request: Fasti
 function offer (challenge: string, besideBearer: boolean): (refusal: unknown) => void {
   return (refusal) => {
     if (!(refusal instanceof AuthenticationError)) return
-    setHeader(refusal, 'www-authenticate', besideBearer ? `${refusal.headers['www-authenticate']}, ${challenge}` : challenge)
+    const offered = refusal.headers['www-authenticate'] ?? ''
+    // An application may throw one and the same error again.
+    if (offered.endsWith(challenge)) return
+    setHeader(refusal, 'www-authenticate', besideBearer ? `${offered}, ${challenge}` : challenge)
   }
 }
 

@@ -11,6 +11,8 @@ export interface OperationDocs {
   written: readonly Refusal[]
   /** Whether it asks for a user, lets strangers pass too, is declared open to all, or says nothing. */
   access: 'user' | 'optional' | 'anonymous' | undefined
+  /** Whether it takes bearer tokens alone, whatever other routes take. */
+  bearerOnly: boolean
 }
 
 /** Finds what is said of an operation, by its mark or its address (`get /users/{id}`). */
@@ -61,14 +63,14 @@ function takeMarks (document: Json, find: DocsFinder): Array<[Operation, Operati
   return found
 }
 
-function secure (operation: Operation, { access }: OperationDocs, schemes: () => string[]): void {
+function secure (operation: Operation, { access, bearerOnly }: OperationDocs, schemes: () => string[]): void {
   if (operation.security !== undefined || access === undefined) return
   if (access === 'anonymous') {
     // Also where the whole document has none: linters ask that it be said.
     operation.security = []
     return
   }
-  const alternatives = schemes().map((scheme) => ({ [scheme]: [] }))
+  const alternatives = (bearerOnly ? schemes().slice(0, 1) : schemes()).map((scheme) => ({ [scheme]: [] }))
   operation.security = access === 'user' ? alternatives : [...alternatives, {}]
   // The scheme says it; as a parameter it would be declared twice.
   const parameters = operation.parameters?.filter((parameter) => parameter.in !== 'header' || parameter.name?.toLowerCase() !== 'authorization')

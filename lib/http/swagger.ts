@@ -7,6 +7,7 @@ import { RateLimitError } from '../errors/account.js'
 import { AuthUnavailableError } from '../errors/operation.js'
 import { withOwnCode, type CodedClass } from './documented-error.js'
 import { completeDocument, operationKey, type OperationDocs, type Scheme } from './openapi.js'
+import { bearerOnlyKey } from './authenticate.js'
 import { combine } from './policy.js'
 import type { Exposure } from './refusal.js'
 import { errorsOf, type Json, type Refusal } from './response-docs.js'
@@ -63,23 +64,25 @@ function documentation (scopeGuards: ScopeGuards, { errorHandler, expose, mayBeU
 
   return (route) => {
     const guards = scopeGuards(route.instance)
+    const bearerOnly = bearerOnlyKey in route.instance
     const written = errorsOf(route.options.schema).map(refusalOf)
     const policies = [...guards, ...route.policies]
-    if (policies.length === 0) return { access: route.anonymous ? openAccess(written) : undefined, refusals: [], written }
+    if (policies.length === 0) return { access: route.anonymous ? openAccess(written) : undefined, refusals: [], written, bearerOnly }
     const { optional, refusals } = combine(policies)
     const classes: AuthErrorClass[] = [
       InvalidAuthorizationError,
       ...(optional ? [] : [MissingTokenError]),
       ...(issuers.length > 0 ? [TokenExpiredError, TokenInvalidError] : []),
-      ...(basic === undefined ? [] : [InvalidCredentialsError]),
+      ...(basic === undefined || bearerOnly ? [] : [InvalidCredentialsError]),
       // Only the account system counts attempts.
-      ...(basic?.counted === true ? [RateLimitError] : []),
+      ...(basic?.counted === true && !bearerOnly ? [RateLimitError] : []),
       ...(revocable ? [TokenRevokedError, AccountUnavailableError, AuthenticationError] : []),
       ...refusals,
       ...(mayBeUnavailable ? [AuthUnavailableError] : [])
     ]
     return {
       access: optional ? 'optional' : 'user',
+      bearerOnly,
       refusals: errorHandler === false ? [] : [...classes.map(withOwnCode), ...route.errors].map(refusalOf),
       written
     }

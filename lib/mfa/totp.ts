@@ -9,6 +9,8 @@ const RULES = { algorithm: 'SHA1', digits: 6, period: 30 } as const
 /** Steps to either side: clocks differ, and people type slowly (RFC 6238, section 6). */
 const WINDOW = 1
 const CODE = /^\d{6}$/
+/** Characters, each of up to twelve in a link. */
+const MAX_NAME = 48
 
 /** A new secret, in base32. */
 export function newTotpSecret (random: RandomBytes = systemRandom): string {
@@ -18,7 +20,7 @@ export function newTotpSecret (random: RandomBytes = systemRandom): string {
 
 /** The link that an authenticator application opens, and the same as a picture to scan: an SVG document. */
 export function totpLink (secret: string, issuer: string, label: string): { otpauth_uri: string, qr_code: string } {
-  const uri = new TOTP({ ...RULES, issuer, label, secret }).toString()
+  const uri = new TOTP({ ...RULES, issuer: shown(issuer), label: shown(label), secret }).toString()
   return { otpauth_uri: uri, qr_code: encodeQR(uri, 'svg', { border: 4 }) }
 }
 
@@ -33,4 +35,9 @@ export function stepOf (code: string, secret: string, now: number): number | und
 /** Applications show codes in two halves. */
 function typed (code: string): string {
   return code.length > 16 ? '' : code.replace(/\s/g, '')
+}
+
+/** Of a long name its beginning: a QR code holds little, and a telephone shows less. */
+function shown (name: string): string {
+  return [...name].slice(0, MAX_NAME).join('')
 }

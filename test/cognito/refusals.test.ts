@@ -74,8 +74,8 @@ const table: Array<[operations: OperationName[], exception: string, expected: Ex
   [['signIn'], 'NotAuthorizedException', { error: 'InvalidCredentialsError', reason: 'wrong_password' }, 'Incorrect username or password.'],
   [['signIn'], 'NotAuthorizedException', { error: 'InvalidCredentialsError', reason: 'locked' }, 'Password attempts exceeded'],
   [['signIn'], 'NotAuthorizedException', { error: 'InvalidCredentialsError', reason: 'deactivated' }, 'User is disabled.'],
-  [['signIn'], 'NotAuthorizedException', { error: unavailable }, 'Unable to verify secret hash for client testclientid'],
-  [['signIn'], 'NotAuthorizedException', { error: unavailable }, 'Client testclientid is configured with secret but SECRET_HASH was not received'],
+  [names, 'NotAuthorizedException', { error: unavailable }, 'Unable to verify secret hash for client testclientid'],
+  [names, 'NotAuthorizedException', { error: unavailable }, 'Client testclientid is configured with secret but SECRET_HASH was not received'],
   [['signIn'], 'InvalidPasswordException', { error: 'InvalidCredentialsError', reason: 'wrong_password' }],
   [['signIn'], 'UserNotFoundException', { error: 'InvalidCredentialsError', reason: 'unknown' }],
   [['signIn'], 'UserNotConfirmedException', { error: 'InvalidCredentialsError', reason: 'unverified' }],
@@ -83,6 +83,7 @@ const table: Array<[operations: OperationName[], exception: string, expected: Ex
   [['signIn'], 'UserLambdaValidationException', { error: 'InvalidCredentialsError', reason: 'refused_by_trigger' }],
 
   [CHALLENGE_VERBS, 'NotAuthorizedException', { error: 'InvalidChallengeError', reason: 'not_authorized' }, 'Invalid session for the user.'],
+  [CHALLENGE_VERBS, 'InvalidParameterException', { error: 'InvalidChallengeError', reason: 'attributes' }],
   [CHALLENGE_VERBS, 'CodeMismatchException', { error: 'InvalidChallengeError', reason: 'wrong_code' }],
   [CHALLENGE_VERBS, 'EnableSoftwareTokenMFAException', { error: 'InvalidChallengeError', reason: 'wrong_code' }],
   [CHALLENGE_VERBS, 'ExpiredCodeException', { error: 'InvalidChallengeError', reason: 'expired' }],

@@ -4,9 +4,9 @@ import fc from 'fast-check'
 import Fastify, { type FastifyInstance, type LightMyRequestResponse } from 'fastify'
 import swagger from '@fastify/swagger'
 import t, { type Test } from 'tap'
-import authPlugin, { memoryStore, securityContext, validateOptions, type AuthPluginOptions, type BasicUser } from '../../index.js'
+import authPlugin, { authRoutes, InvalidCredentialsError, memoryStore, securityContext, validateOptions, type AuthPluginOptions, type BasicUser } from '../../index.js'
 import { accounts, clock, password } from '../accounts.js'
-import { bearer, options, refused, server } from '../build.js'
+import { bearer, build, options, refused, server } from '../build.js'
 import { logged } from '../log-lines.js'
 import { codesOf, documentOf } from '../openapi/document.js'
 import { encryptionKey, enrol } from '../totp.js'
@@ -314,4 +314,47 @@ t.test('options of the check of the store are for no other', async (t) => {
     [{ cacheFor: -1 }, 'basic'],
     [{ allowSingleFactor: 'yes' }, 'basic']
   ] as Array<[object, string]>) t.throws(() => validateOptions({ ...options, store: memoryStore(), basic: given as never }), { name: 'ConfigurationError', option })
+})
+
+t.test('attack: a remembered password is no way around a lock-out', async (t) => {
+  const { app, signUp } = await accounts(t, { basic: { cacheFor: 60 } })
+  app.get('/', { onRequest: [app.requireUser()] }, async () => 'ok')
+  const { email } = await signUp()
+  const ask = async (given: string, remoteAddress: string): Promise<number> => (await app.inject({ url: '/', headers: basic(email, given), remoteAddress })).statusCode
+  t.equal(await ask(password, '192.0.2.1'), 200)
+  for (let guess = 0; guess < 5; guess++) t.equal(await ask(`guess ${guess}`, '198.51.100.1'), 401)
+  t.equal(await ask(password, '198.51.100.1'), 429, 'where guesses are refused, so is the right one')
+  t.equal(await ask(password, '192.0.2.1'), 200, 'and the machine goes on')
+})
+
+t.test('routes of accounts take no password, look at none, and offer no dialog', async (t) => {
+  const { signUp, call, happened } = await accounts(t, { basic: true })
+  const { email } = await signUp()
+  for (const [method, path] of [['GET', '/me'], ['POST', '/logout'], ['GET', '/sessions'], ['GET', '/users']] as const) {
+    for (const headers of [basic(email, password), basic(email, 'wrong'), {}]) {
+      const response = await call(method, path, undefined, undefined, headers)
+      refused(t, response, 401, 'MISSING_TOKEN')
+      t.equal(response.headers['www-authenticate'], 'Bearer realm="api"', path)
+    }
+    t.equal((await call(method, path, undefined, 'x')).headers['www-authenticate'], 'Bearer realm="api", error="invalid_token"')
+  }
+  t.strictSame(happened('user_login_failed'), [])
+  const documented = server(t)
+  await documented.register(swagger, { openapi: { openapi: '3.1.0', info: { title: 'x', version: '1' } } })
+  await documented.register(authPlugin, { ...options, store: memoryStore(), basic: true })
+  await documented.register(authRoutes)
+  documented.get('/machines', { onRequest: [documented.requireUser()] }, async () => 'ok')
+  const { paths } = await documentOf(documented)
+  t.strictSame(paths['/me']?.get?.security, [{ bearerAuth: [] }])
+  t.strictSame(paths['/logout']?.post?.security, [{ bearerAuth: [] }, {}])
+  t.strictSame(paths['/machines']?.get?.security, [{ bearerAuth: [] }, { basicAuth: [] }])
+  t.notOk(codesOf(paths['/me']?.get as never)[401]?.includes('INVALID_CREDENTIALS'))
+  t.equal(codesOf(paths['/sessions']?.get as never)[429], undefined)
+})
+
+t.test('one and the same error, thrown again, offers Basic once', async (t) => {
+  const error = new InvalidCredentialsError()
+  const app = await build(t, { basic: { authenticate: () => { throw error } } })
+  app.get('/', { onRequest: [app.requireUser()] }, async () => 'ok')
+  for (let request = 0; request < 3; request++) t.equal((await app.inject({ url: '/', headers: basic('ada', 'x') })).headers['www-authenticate'], BOTH)
 })

@@ -71,8 +71,8 @@ export function createMfa ({ users, ephemeral, secondFactor, prove, attempts, ev
 
     async setUp (userId, proof, origin = {}) {
       const user = await get(userId)
-      await prove(user, proof, origin)
       if (await secondFactor.find(userId) !== undefined) throw new MfaSetupError({ reason: 'enrolled_already' })
+      await prove(user, proof, origin)
       const { shown, sealed } = secondFactor.prepare(user)
       await ephemeral.set(pendingKey(userId), sealed, WAITS_FOR)
       return shown
@@ -88,7 +88,7 @@ export function createMfa ({ users, ephemeral, secondFactor, prove, attempts, ev
       // It counts already: the codes must be told, whatever else fails.
       await ephemeral.delete(pendingKey(userId)).catch(report)
       await attempt.succeeded()
-      await events.emit('mfa_enabled', { user: accountOf(user) })
+      await events.emit('mfa_enabled', { user: accountOf(user) }).catch(report)
       return { recovery_codes: codes }
     },
 

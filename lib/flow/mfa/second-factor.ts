@@ -1,10 +1,12 @@
 import type { Clock } from '../../clock.js'
 import type { Sealer } from '../../encryption.js'
 import { ConfigurationError } from '../../errors/operation.js'
+import type { AuthEventEmitter } from '../../events.js'
 import { newRecoveryCodes, recoveryDigest } from '../../mfa/recovery-codes.js'
 import { newTotpSecret, stepOf, totpLink } from '../../mfa/totp.js'
 import { randomToken } from '../../random.js'
 import type { FactorStore, StoredTotp, StoredUser } from '../../store/contract.js'
+import { accountOf } from '../../user/account.js'
 import type { TotpSecret } from '../provider.js'
 
 /** A second factor that is set up, and does not count yet. `sealed` is kept until a code of it comes. */
@@ -19,7 +21,7 @@ export interface SecondFactor {
   /** Uses a code of the authenticator application up; false for one that is wrong, or was used before, here or elsewhere. */
   useTotp (totp: StoredTotp, code: string): Promise<boolean>
   /** Uses a recovery code up; false for one there is not. */
-  useRecoveryCode (totp: StoredTotp, code: string): Promise<boolean>
+  useRecoveryCode (totp: StoredTotp, code: string, user: StoredUser): Promise<boolean>
   /** A new secret for a user. */
   prepare (user: StoredUser): Enrolment
   /** Makes a secret count, by a code of it, which is used up; undefined for a wrong code, or where the user has a second factor by now. */
@@ -37,12 +39,13 @@ export interface SecondFactorOptions {
   /** What authenticator applications show beside a code. */
   issuerName: string
   clock: Clock
+  events: AuthEventEmitter
   /** Told of what failed when a code had been right. */
   report: (error: unknown) => void
 }
 
 /** Second factors over a store. */
-export function createSecondFactor ({ factors, sealer, issuerName, clock, report }: SecondFactorOptions): SecondFactor {
+export function createSecondFactor ({ factors, sealer, issuerName, clock, events, report }: SecondFactorOptions): SecondFactor {
   function sealing (): Sealer {
     if (sealer !== undefined) return sealer
     throw new ConfigurationError({ option: 'encryptionKey', message: 'encryptionKey is missing: second factors need one, 32 random bytes in base64 that stay the same.' })
@@ -65,7 +68,11 @@ export function createSecondFactor ({ factors, sealer, issuerName, clock, report
       return true
     },
 
-    useRecoveryCode: (totp, code) => factors.useRecoveryCode(totp.userId, totp.id, recoveryDigest(totp.userId, code)),
+    async useRecoveryCode ({ userId, id, recoveryCodes }, code, user) {
+      if (!await factors.useRecoveryCode(userId, id, recoveryDigest(userId, code))) return false
+      await events.emit('recovery_code_used', { user: accountOf(user), left: recoveryCodes.length - 1 })
+      return true
+    },
 
     prepare (user) {
       const secret = newTotpSecret()

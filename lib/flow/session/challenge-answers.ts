@@ -5,6 +5,7 @@ import type { AuthEventEmitter } from '../../events.js'
 import type { Passwords } from '../../password/passwords.js'
 import type { StoredUser, UserStore } from '../../store/contract.js'
 import { accountOf, namesOf, unavailability } from '../../user/account.js'
+import { fits } from '../login.js'
 import type { SecondFactor } from '../mfa/second-factor.js'
 import type { ChallengeAnswer, ChallengeContext, IdentityProvider, RecoveryCodes } from '../provider.js'
 import { bindingOf, required, type Completion, type Progress } from './completion.js'
@@ -20,6 +21,8 @@ export interface ChallengeAnswersOptions {
   events: AuthEventEmitter
   clock: Clock
   requireVerified: boolean
+  /** Told of what failed when a second factor counted already. */
+  report: (error: unknown) => void
 }
 
 /** What a right answer leads to: more was shown, and perhaps codes that are to be told. */
@@ -27,7 +30,7 @@ type Advance = Progress & { readonly codes?: readonly string[] }
 
 /** Answers to the challenges of {@link Completion}. */
 export function createChallengeAnswers (options: ChallengeAnswersOptions): IdentityProvider['respond'] {
-  const { users, passwords, sessions, secondFactor, completion, events, clock, requireVerified } = options
+  const { users, passwords, sessions, secondFactor, completion, events, clock, requireVerified, report } = options
 
   /** The user of a sign-in that is right still. */
   async function find ({ userId, binding }: Progress): Promise<StoredUser | undefined> {
@@ -38,9 +41,8 @@ export function createChallengeAnswers (options: ChallengeAnswersOptions): Ident
   async function secondFactorUsed (user: StoredUser, progress: Progress, name: 'MFA_TOTP' | 'RECOVERY_CODE', code: string, { claim }: ChallengeContext): Promise<Advance> {
     const totp = await secondFactor.find(user.id)
     const byApplication = name === 'MFA_TOTP'
-    if (totp === undefined || !await (byApplication ? secondFactor.useTotp(totp, code) : secondFactor.useRecoveryCode(totp, code))) throw wrong('wrong_code')
+    if (totp === undefined || !await (byApplication ? secondFactor.useTotp(totp, code) : secondFactor.useRecoveryCode(totp, code, user))) throw wrong('wrong_code')
     await claim()
-    if (!byApplication) await events.emit('recovery_code_used', { user: accountOf(user), left: totp.recoveryCodes.length - 1 })
     return { ...progress, amr: [...progress.amr, ...byApplication ? ['otp'] : [], 'mfa'] }
   }
 
@@ -48,7 +50,8 @@ export function createChallengeAnswers (options: ChallengeAnswersOptions): Ident
     const codes = progress.sealed === undefined ? undefined : await secondFactor.enrol(user.id, progress.sealed, code)
     if (codes === undefined) throw wrong('wrong_code')
     await claim()
-    await events.emit('mfa_enabled', { user: accountOf(user) })
+    // It counts already: the codes must be told, whatever a listener says.
+    await events.emit('mfa_enabled', { user: accountOf(user) }).catch(report)
     return { ...progress, amr: [...progress.amr, 'otp', 'mfa'], codes }
   }
 
@@ -85,21 +88,15 @@ export function createChallengeAnswers (options: ChallengeAnswersOptions): Ident
     const progress: Progress = JSON.parse(session)
     const user = await find(progress)
     if (user === undefined) throw wrong('changed_meanwhile')
-    const asked = await completion.next(user, progress)
+    const asked = await completion.next(user, progress.amr)
     // Not only what was asked for when the challenge was made: what is asked for now.
-    if (asked === undefined || !fits(answer, asked)) throw wrong('other_challenge')
+    if (asked === undefined || !fits(answer, asked.name, asked.types)) throw wrong('other_challenge')
     const { codes, ...shown } = await advance(user, progress, answer, context)
     const now = await find(shown)
     const tokens = now && await completion.complete(now, shown, () => find(shown))
     if (tokens === undefined) throw wrong('changed_meanwhile')
     return codes === undefined ? tokens : { ...tokens, recovery_codes: codes } satisfies Tokens & RecoveryCodes
   }
-}
-
-/** Whether an answer is one to this challenge, or to another that may be answered in its place. */
-export function fits (answer: ChallengeAnswer, { challengeName, parameters: { mfa_types: types = [] } }: { challengeName: string, parameters: { mfa_types?: readonly string[] } }): boolean {
-  if (answer.challenge_name === 'SELECT_MFA_TYPE') return types.includes(answer.mfa_type)
-  return answer.challenge_name === challengeName || types.includes(answer.challenge_name)
 }
 
 function wrong (reason: string): InvalidChallengeError {

@@ -1,5 +1,5 @@
 import { AuthError } from '../../errors/auth-error.js'
-import { ChallengeRequiredError, type ChallengeName, type ChallengeParameters } from '../../errors/challenge.js'
+import { ChallengeRequiredError, type ChallengeName, type ChallengeParameters, type CodeChallengeName } from '../../errors/challenge.js'
 import { AuthUnavailableError } from '../../errors/operation.js'
 import type { AuthEventEmitter, Origin } from '../../events.js'
 import { digest } from '../../random.js'
@@ -38,10 +38,17 @@ export interface CompletionOptions {
 /** Finds the user as he is now, if what was shown is right still. */
 export type StillRight = (known: StoredUser) => Promise<StoredUser | undefined>
 
+/** What a user is asked for. */
+export interface Asked {
+  readonly name: 'MFA_TOTP' | 'NEW_PASSWORD_REQUIRED' | 'MFA_SETUP'
+  /** What may be answered in its place. */
+  readonly types: readonly CodeChallengeName[]
+}
+
 /** The end of every sign-in, whatever it began with: the next challenge, or a session. */
 export interface Completion {
-  /** What this user is asked for next; undefined when nothing is left. */
-  next (user: StoredUser, progress: Progress): Promise<ChallengeRequiredError | undefined>
+  /** What this user is asked for next, who has shown this much; undefined when nothing is left. */
+  next (user: StoredUser, amr: readonly string[]): Promise<Asked | undefined>
   /**
    * Tokens, when nothing is left to ask for; undefined where something has
    * changed meanwhile. Throws {@link ChallengeRequiredError} for what comes next.
@@ -65,16 +72,18 @@ export function createCompletion ({ sessions, secondFactor, attempts, events, mf
     }
   }
 
-  async function next (user: StoredUser, progress: Progress): Promise<ChallengeRequiredError | undefined> {
+  async function next (user: StoredUser, amr: readonly string[]): Promise<Asked | undefined> {
     const totp = await secondFactor.find(user.id)
-    if (totp !== undefined && !progress.amr.includes('mfa')) {
-      return required('MFA_TOTP', progress, { mfa_types: totp.recoveryCodes.length > 0 ? ['MFA_TOTP', 'RECOVERY_CODE'] : ['MFA_TOTP'] })
-    }
+    if (totp !== undefined && !amr.includes('mfa')) return { name: 'MFA_TOTP', types: totp.recoveryCodes.length > 0 ? ['MFA_TOTP', 'RECOVERY_CODE'] : ['MFA_TOTP'] }
     // After the second factor: whoever has only the password must not set another.
-    if (user.mustChangePassword) return required('NEW_PASSWORD_REQUIRED', progress)
-    if (totp !== undefined || !await isRequired(user)) return undefined
+    if (user.mustChangePassword) return { name: 'NEW_PASSWORD_REQUIRED', types: [] }
+    return totp === undefined && await isRequired(user) ? { name: 'MFA_SETUP', types: [] } : undefined
+  }
+
+  function challengeOf ({ name, types }: Asked, user: StoredUser, progress: Progress): ChallengeRequiredError {
+    if (name !== 'MFA_SETUP') return required(name, progress, types.length > 0 ? { mfa_types: types } : {})
     const { shown, sealed } = secondFactor.prepare(user)
-    return required('MFA_SETUP', { ...progress, sealed }, shown)
+    return required(name, { ...progress, sealed }, shown)
   }
 
   /** A session of a user for whom all holds once it is there; undefined where it does not any more. */
@@ -83,7 +92,7 @@ export function createCompletion ({ sessions, secondFactor, attempts, events, mf
     for (let round = 0; round < ROUNDS; round++) {
       const begun = await sessions.start(known, progress.origin, progress.amr)
       const now = await stillRight(known)
-      if (now !== undefined && !isSignedOut(begun.session, now) && await next(now, progress) === undefined) return begun
+      if (now !== undefined && !isSignedOut(begun.session, now) && await next(now, progress.amr) === undefined) return begun
       await sessions.end(begun.session.id, 'ended')
       if (now === undefined) return undefined
       // The same password, set anew: the next session begins after that.
@@ -96,8 +105,8 @@ export function createCompletion ({ sessions, secondFactor, attempts, events, mf
     next,
 
     async complete (user, progress, stillRight) {
-      const challenge = await next(user, progress)
-      if (challenge !== undefined) throw challenge
+      const asked = await next(user, progress.amr)
+      if (asked !== undefined) throw challengeOf(asked, user, progress)
       const begun = await begin(user, progress, stillRight)
       if (begun === undefined) return undefined
       await attempts.resume('login', progress.account, progress.origin).succeeded()

@@ -31,6 +31,14 @@ export interface Examined {
   refuse (reason: string): Promise<never>
 }
 
+/** An attempt that was counted. */
+export interface Begun {
+  identifier: UserIdentifier
+  /** What it was counted by. */
+  account: string
+  attempt: Attempt
+}
+
 /** Looks at user names and passwords. */
 export interface CredentialCheck {
   /**
@@ -38,7 +46,9 @@ export interface CredentialCheck {
    * one answer, after the same work: {@link InvalidCredentialsError}, whose
    * reason is private. Also throws `RateLimitError`, for unknown accounts alike.
    */
-  examine (credentials: Credentials, origin: Origin): Promise<Examined>
+  examine (credentials: Credentials, origin: Origin, begun?: Begun): Promise<Examined>
+  /** Counts an attempt with these credentials, before they are looked at. Throws `RateLimitError`. */
+  begin (credentials: Credentials, origin: Origin): Promise<Begun>
   /** Whether the password is that of this user, where there is one. */
   verify (password: string, user: StoredUser | undefined): Promise<{ matches: boolean, outdated: boolean, reason: string }>
 }
@@ -72,13 +82,18 @@ export function createCredentialCheck (options: CredentialCheckOptions): Credent
     return typeof stored === 'string' ? passwordHash : stored.passwordHash
   }
 
+  async function begin (credentials: Credentials, origin: Origin): Promise<Begun> {
+    const identifier = identifierOf(credentials)
+    const account = accountName(identifier)
+    return { identifier, account, attempt: await attempts.begin('login', account, origin) }
+  }
+
   return {
     verify,
+    begin,
 
-    async examine (credentials, origin) {
-      const identifier = identifierOf(credentials)
-      const account = accountName(identifier)
-      const attempt = await attempts.begin('login', account, origin)
+    async examine (credentials, origin, begun) {
+      const { identifier, account, attempt } = begun ?? await begin(credentials, origin)
       const user = await find(identifier)
       const { matches, outdated, reason } = await verify(credentials.password, user)
 

@@ -48,11 +48,10 @@ export function createPasswordCheck ({ users, check, completion, clock, requireV
   const key = randomBytes(32)
 
   /** Why a password is not enough for this user, if it is not. */
-  async function lacking (user: StoredUser, hash: string | null, allowSingleFactor: boolean): Promise<string | undefined> {
-    const amr = allowSingleFactor ? ['pwd', 'mfa'] : ['pwd']
-    const asked = await completion.next(user, { userId: user.id, binding: bindingOf(hash), amr, account: undefined, origin: {} })
-    if (asked === undefined || (allowSingleFactor && asked.challengeName === 'MFA_SETUP')) return undefined
-    return asked.challengeName === 'NEW_PASSWORD_REQUIRED' ? 'password_to_be_changed' : 'second_factor'
+  async function lacking (user: StoredUser, allowSingleFactor: boolean): Promise<string | undefined> {
+    const asked = await completion.next(user, allowSingleFactor ? ['pwd', 'mfa'] : ['pwd'])
+    if (asked === undefined || (allowSingleFactor && asked.name === 'MFA_SETUP')) return undefined
+    return asked.name === 'NEW_PASSWORD_REQUIRED' ? 'password_to_be_changed' : 'second_factor'
   }
 
   /** The user whose password this was a short time ago, and is still. */
@@ -63,16 +62,21 @@ export function createPasswordCheck ({ users, check, completion, clock, requireV
     const same = user !== undefined && unavailability(user, requireVerified) === undefined && bindingOf(user.passwordHash) === known.binding
     // Names move from one user to another.
     const named = email === undefined ? user?.username === username : user?.email === email
-    return same && named && await lacking(user, user.passwordHash, allowSingleFactor) === undefined ? user : undefined
+    return same && named && await lacking(user, allowSingleFactor) === undefined ? user : undefined
   }
 
   return async (credentials, origin = {}, { allowSingleFactor = false, cacheFor = 0 } = {}) => {
     const { email, username, password } = credentials
     const entry = cacheFor > 0 ? mac(key, email === undefined ? 'username' : 'email', String(email ?? username), String(password)).toString('base64') : undefined
+    // Counted first: where an address is locked out, the right password must not look different from the wrong ones.
+    const begun = await check.begin(credentials, origin)
     const known = entry === undefined ? undefined : await recall(entry, credentials, allowSingleFactor)
-    if (known !== undefined) return accountOf(known)
-    const { user, hash, attempt, refuse } = await check.examine(credentials, origin)
-    const reason = await lacking(user, hash, allowSingleFactor)
+    if (known !== undefined) {
+      await begun.attempt.succeeded()
+      return accountOf(known)
+    }
+    const { user, hash, attempt, refuse } = await check.examine(credentials, origin, begun)
+    const reason = await lacking(user, allowSingleFactor)
     if (reason !== undefined) return await refuse(reason)
     await attempt.succeeded()
     if (entry !== undefined) remembered.set(entry, { userId: user.id, binding: bindingOf(hash), until: clock() + cacheFor * 1000 })

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ConfigurationError } from '../../errors/operation.js'
+import { bearerOnlyKey, identityOf } from '../authenticate.js'
 import { errorResponses } from '../response-docs.js'
 import type { Documenter } from './documented.js'
 import { accountsKey, type MountedAccounts } from './mounted.js'
@@ -53,6 +54,7 @@ async function routes (instance: FastifyInstance, options: AuthRoutesOptions): P
     scope.addHook('onRoute', ({ schema }) => { Object.assign(schema as object, { tags: ['accounts'] }) })
     scope.setValidatorCompiler(strictValidator())
     answerOwnErrors(scope, handling)
+    takeBearerOnly(scope)
     if (options.signIn !== false) signInRoutes(scope, service, refusals, callerOf)
     if (options.profile !== false) profileRoutes(scope, service, refusals, callerOf)
     if (options.recovery !== false) recoveryRoutes(scope, service, refusals)
@@ -72,6 +74,15 @@ function storeRoutes (scope: FastifyInstance, { accounts, hasMfa, adminRole, req
   if (!(options.mfa ?? hasMfa)) return
   mfaRoutes(scope, accounts.mfa, refusals, callerOf)
   if (options.users !== false) mfaResetRoutes(scope, accounts.mfa, refusals, adminRole, callerOf)
+}
+
+/** Whoever gives a password with each request has no session that these routes are about: it is not even looked at. */
+function takeBearerOnly (scope: FastifyInstance): void {
+  scope.decorate(bearerOnlyKey as never, true as never)
+  scope.addHook('onRequest', (request, _reply, done) => {
+    identityOf(request).bearerOnly = true
+    done()
+  })
 }
 
 type JsonParser = (request: FastifyRequest, body: string, done: (error: Error | null, body?: unknown) => void) => void

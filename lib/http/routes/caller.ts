@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { User } from '../../context.js'
-import { MissingTokenError, TokenInvalidError } from '../../errors/authentication.js'
+import { TokenInvalidError } from '../../errors/authentication.js'
 import { bearerToken } from '../bearer.js'
 
 /** The access token of a request whose caller is known. */
@@ -17,8 +17,6 @@ export type CallerOf = (request: FastifyRequest) => Promise<User>
 export function callers (issuer: string): CallerOf {
   return async (request) => {
     const user = await request.authenticate()
-    // Whoever gives a password with each request has no session that these routes are about.
-    if (user.method !== 'bearer') throw new MissingTokenError()
     const { iss } = user.claims as Record<string, unknown>
     if (iss !== issuer) throw new TokenInvalidError({ reason: 'issuer', message: 'A user of another issuer has no account here' })
     return user

@@ -3,8 +3,8 @@ import { InvalidPasswordError, RateLimitError, UserNotFoundError } from '../../e
 import { MfaSetupError, StepUpRequiredError } from '../../errors/authentication.js'
 import type { Role } from '../../context.js'
 import type { SignInService } from '../../flow/accounts.js'
-import { timed } from '../../flow/local-provider.js'
 import type { Mfa } from '../../flow/mfa/enrolment.js'
+import { timed } from '../../flow/mfa/proof.js'
 import type { CallerOf } from './caller.js'
 import { tokenOf } from './caller.js'
 import { CodeBody, FactorStatusAnswer, ProofBody, RecoveryCodesAnswer, TotpAnswer, type ProofInput } from './challenge-schemas.js'
@@ -65,7 +65,7 @@ export function mfaRoutes (app: FastifyInstance, mfa: Mfa, refusals: Documenter,
     }
   }, async (request) => {
     const user = await callerOf(request)
-    return await mfa.replaceRecoveryCodes(user.id, timed({ user }, request.body ?? {}), originOf(request))
+    return await mfa.replaceRecoveryCodes(user.id, timed(user, request.body ?? {}), originOf(request))
   })
 }
 
@@ -81,6 +81,8 @@ export function mfaResetRoutes (app: FastifyInstance, mfa: Mfa, refusals: Docume
       response: { 204: NoAnswer, ...refusals(...REQUEST_ERRORS) }
     }
   }, async (request, reply) => {
+    // One's own goes by proof: a stolen access token is not enough.
+    if ((await callerOf(request)).id === request.params.id) throw new MfaSetupError({ reason: 'own_account' })
     await mfa.reset(request.params.id)
     return reply.code(204).send()
   })

@@ -9,6 +9,8 @@ const username = Type.String({ format: 'username', maxLength: 64 })
 /** Whether it is good enough is for the rules to say; this bounds what is looked at. */
 const password = Type.String({ maxLength: MAX_PASSWORD })
 const token = Type.String({ minLength: 1, maxLength: 1024 })
+/** Those of identity providers are long. */
+const refreshToken = Type.String({ minLength: 1, maxLength: 20_000 })
 const roles = Type.Array(Type.String({ format: 'role', minLength: 1, maxLength: 128 }), { maxItems: 100 })
 
 /** A registration. */
@@ -26,9 +28,9 @@ export const LoginBody = Type.Union([
 ])
 
 /** A refresh. */
-export const RefreshBody = Type.Object({ refresh_token: token }, closed)
+export const RefreshBody = Type.Object({ refresh_token: refreshToken }, closed)
 /** A sign-out: nothing, or a refresh token in place of an access token. */
-export const LogoutBody = Type.Optional(Type.Union([Type.Object({ refresh_token: Type.Optional(token) }, closed), Type.Null()], { examples: [{}] }))
+export const LogoutBody = Type.Optional(Type.Union([Type.Object({ refresh_token: Type.Optional(refreshToken) }, closed), Type.Null()], { examples: [{}] }))
 /** An address to send a mail to. */
 export const EmailBody = Type.Object({ email }, closed)
 /** A token that was mailed. */

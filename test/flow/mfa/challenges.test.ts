@@ -49,6 +49,37 @@ t.test('NEW_PASSWORD_REQUIRED: a password for one sign-in, which sets another', 
   refused(t, await call('POST', '/login/challenge', { session, challenge_name: 'NEW_PASSWORD_REQUIRED', new_password: third }), 400, 'INVALID_CHALLENGE')
 })
 
+t.test('passwords that are too easy are no guesses: five of them lock nobody out', async (t) => {
+  const { app, email } = await withTemporary(t)
+  for (let round = 0; round < 3; round++) {
+    const challenge = challengeOf(await app.bouncer.login({ email, password }), 'NEW_PASSWORD_REQUIRED')
+    for (let attempt = 0; attempt < 4; attempt++) t.match(await rejection(app.bouncer.challenges.respond(newPassword(challenge, 'x'))), { code: 'PASSWORD_POLICY_VIOLATION' })
+    if (round === 2) t.ok(await tokensOf(app.bouncer.challenges.respond(newPassword(challenge, another))))
+  }
+})
+
+t.test('a listener that fails keeps nobody from the recovery codes', async (t) => {
+  const { app } = await accounts(t, { encryptionKey, events: { propagate: true }, mfa: { required: ({ roles }) => roles.includes('admin') } })
+  app.bouncer.events.on('mfa_enabled', () => { throw new Error('the mail server is down') })
+  const { id, email } = await app.bouncer.users.create({ email: 'ada@example.com', password })
+  const { secret } = await app.bouncer.mfa.setUp(id, { auth_time: Date.now() / 1000 })
+  t.equal((await app.bouncer.mfa.confirm(id, codeOf(secret))).recovery_codes.length, 10)
+  await app.bouncer.mfa.reset(id)
+  await app.bouncer.users.update(id, { roles: ['admin'] })
+  const challenge = challengeOf(await app.bouncer.login({ email, password }), 'MFA_SETUP')
+  const answer = await app.bouncer.challenges.respond({ session: challenge.session, challenge_name: 'MFA_SETUP', code: codeOf(challenge.secret as string) })
+  t.equal((answer as unknown as { recovery_codes: string[] }).recovery_codes.length, 10)
+})
+
+t.test('long names: the link and its picture hold what there is room for', async (t) => {
+  const { app } = await accounts(t, { encryptionKey, mfa: { required: true, name: '\u5927'.repeat(100) } })
+  const email = `${'a'.repeat(64)}@${'b'.repeat(60)}.${'c'.repeat(60)}.example.com`
+  await app.bouncer.users.create({ email, password })
+  const { qr_code: picture, otpauth_uri: uri } = challengeOf(await app.bouncer.login({ email, password }), 'MFA_SETUP')
+  t.match(picture, /^<svg/)
+  t.ok((uri as string).length < 2000)
+})
+
 t.test('an administrator asks for another password: sessions end, whichever it is', async (t) => {
   const { app, signUp, call, happened } = await accounts(t)
   const admin = await signUp({ roles: ['admin'] })
@@ -188,6 +219,8 @@ t.test('options that cannot be meant', async (t) => {
     [{ mfa: { challengeTtl: 0 } }, 'mfa.challengeTtl'],
     [{ mfa: { recentSignIn: -1 } }, 'mfa.recentSignIn'],
     [{ mfa: { window: 3 } }, 'mfa.window'],
+    [{ mfa: { name: 'The Archive' } }, 'mfa.name'],
+    [{ mfa: { recentSignIn: 60 } }, 'mfa.recentSignIn'],
     [{ encryptionKey: Buffer.alloc(32).toString('base64') }, 'encryptionKey'],
     [{ encryptionKey: encryptionKey.slice(4) }, 'encryptionKey'],
     [{ encryptionKey: [] }, 'encryptionKey'],
@@ -206,7 +239,7 @@ t.test('without a key, second factors cannot be set up, and nobody who has one g
   const { id, email } = await keyed.signUp()
   await enrol(keyed.app, id)
   const app = await build(t, { store, passwords: cheapHash })
-  await t.rejects(app.bouncer.mfa.setUp(id, { auth_time: Date.now() / 1000 }), { code: 'MFA_SETUP_FAILED' })
+  t.match(await rejection(app.bouncer.mfa.setUp(id, { auth_time: Date.now() / 1000 })), { code: 'MFA_SETUP_FAILED', reason: 'enrolled_already' })
   const { session } = challengeOf(await app.bouncer.login({ email, password }), 'MFA_TOTP')
   t.match(await rejection(app.bouncer.challenges.respond({ session, challenge_name: 'MFA_TOTP', code: '000000' })), { name: 'ConfigurationError', option: 'encryptionKey' })
   const other = await build(t, { store, passwords: cheapHash, encryptionKey: Buffer.alloc(32, 'cd').toString('base64') })

@@ -5,7 +5,7 @@ import { createProof } from '../../../lib/flow/mfa/proof.js'
 import { accounts, clock, password, tokensOf } from '../../accounts.js'
 import { refused } from '../../build.js'
 import { rejection } from '../../rejection.js'
-import { codeOf, encryptionKey, enrol, wrongCode } from '../../totp.js'
+import { codeOf, encryptionKey, enrol, signInWith, wrongCode } from '../../totp.js'
 import { stores, watched } from '../../watched-store.js'
 
 const keyOf = (letters: string): string => Buffer.alloc(32, letters).toString('base64')
@@ -66,6 +66,39 @@ t.test('attack: a stolen access token sets up, replaces and takes away nothing',
   t.equal((await call('DELETE', '/mfa/totp', undefined, recent.access_token)).statusCode, 204, 'a recent sign-in is enough')
 })
 
+t.test('attack: the password, and a session that it opened before, take no second factor away', async (t) => {
+  const pass = clock(t)
+  const { app, signUp, call } = await accounts(t, { encryptionKey, jwt: { secret: 'x'.repeat(32), accessTokenTtl: 7200 } })
+  const { id, email, access_token: old } = await signUp()
+  const { secret } = await enrol(app, id)
+  for (const [method, path] of [['DELETE', '/mfa/totp'], ['POST', '/mfa/recovery-codes']] as const) {
+    const response = await call(method, path, { current_password: password }, old)
+    refused(t, response, 401, 'STEP_UP_REQUIRED')
+    t.strictSame(response.json().extra, { code: 'STEP_UP_REQUIRED', max_age: 600, acr_values: ['mfa'] })
+    refused(t, await call(method, path, {}, old), 401, 'STEP_UP_REQUIRED')
+  }
+  const { access_token: both } = await signInWith(app, { email, password }, secret)
+  pass(601)
+  refused(t, await call('DELETE', '/mfa/totp', {}, both), 401, 'STEP_UP_REQUIRED')
+  t.equal((await call('DELETE', '/mfa/totp', { current_password: password }, both)).statusCode, 204, 'where both were shown, the password is enough')
+})
+
+t.test('attack: an administrator\'s stolen token does not take his own second factor away by the route for others', async (t) => {
+  const { app, signUp, call } = await accounts(t, { encryptionKey })
+  const { id, access_token: token } = await signUp({ roles: ['admin'] })
+  await enrol(app, id)
+  refused(t, await call('DELETE', `/users/${id}/mfa`, undefined, token), 400, 'MFA_SETUP_FAILED')
+  t.equal((await app.bouncer.mfa.status(id)).totp, true)
+})
+
+t.test('a recovery code that is used as a proof is told of', async (t) => {
+  const { app, signUp, happened } = await accounts(t, { encryptionKey })
+  const { id } = await signUp()
+  const { recovery_codes: codes } = await enrol(app, id)
+  await app.bouncer.mfa.replaceRecoveryCodes(id, { code: codes[0] as string })
+  t.match(happened('recovery_code_used'), [{ user: { id }, left: 9 }])
+})
+
 t.test('a refresh makes no sign-in recent', async (t) => {
   const pass = clock(t)
   const { app, signUp, call } = await accounts(t, { encryptionKey })
@@ -77,7 +110,7 @@ t.test('a refresh makes no sign-in recent', async (t) => {
 })
 
 t.test('attack: a time of sign-in that is none', async (t) => {
-  const prove = createProof({ passwords: {} as never, secondFactor: {} as never, attempts: {} as never, recentSignIn: 600, clock: () => 1_000_000 })
+  const prove = createProof({ passwords: {} as never, secondFactor: { find: async () => undefined } as never, attempts: {} as never, recentSignIn: 600, clock: () => 1_000_000 })
   for (const authTime of [undefined, NaN, -Infinity, 399, 0]) {
     await t.rejects(prove({ id: 'ada' } as never, authTime === undefined ? {} : { auth_time: authTime }, {}), { code: 'STEP_UP_REQUIRED' }, String(authTime))
   }

@@ -144,7 +144,7 @@ t.test('recovery codes: each works once, however it is typed', async (t) => {
   await refuses(t, built, { session: (await challenged(built)).session, challenge_name: 'RECOVERY_CODE', code: first }, 'wrong_code')
   t.ok(await recover(second.toUpperCase().replaceAll('-', ' ').replaceAll('0', 'O').replaceAll('1', 'l')))
   t.strictSame(await built.app.bouncer.mfa.status(built.id), { totp: true, recovery_codes_left: 8 })
-  await built.app.bouncer.mfa.disable(built.id, { auth_time: Date.now() / 1000 })
+  await built.app.bouncer.mfa.disable(built.id, { auth_time: Date.now() / 1000, amr: ['pwd', 'mfa'] })
   t.strictSame(await built.app.bouncer.mfa.status(built.id), { totp: false, recovery_codes_left: 0 })
 })
 
@@ -253,6 +253,46 @@ t.test('attack: guessing codes', async (t) => {
     t.ok(await tokensOf(built.app.bouncer.challenges.respond(totp(await challenged(built), codeOf(built.secret)))), 'not for good')
   })
 
+  t.test('choosing another second factor forgets nothing, and gains no time', async (t) => {
+    const pass = clock(t)
+    const built = await withEnrolled(t)
+    const choose = async ({ session }: Challenge): Promise<Challenge> => await built.app.bouncer.challenges.respond({ session, challenge_name: 'SELECT_MFA_TYPE', mfa_type: 'MFA_TOTP' }) as Challenge
+    let challenge = await challenged(built)
+    const outcomes: string[] = []
+    for (let guess = 0; guess < 8; guess++) {
+      outcomes.push((await rejection<InvalidChallengeError>(built.app.bouncer.challenges.respond(totp(challenge, wrongCode(built.secret))))).code)
+      challenge = await choose(challenge).catch(() => challenge)
+    }
+    t.ok(outcomes.slice(5).every((code) => code === 'RATE_LIMITED'), outcomes.join())
+
+    const other = await withEnrolled(t, { attempts: false })
+    let chosen = await challenged(other)
+    for (let choice = 0; choice < 2; choice++) {
+      t.equal(((await rejection(other.app.bouncer.challenges.respond(totp(chosen, wrongCode(other.secret))))) as InvalidChallengeError).reason, 'wrong_code')
+      chosen = await other.app.bouncer.challenges.respond({ session: chosen.session, challenge_name: 'SELECT_MFA_TYPE', mfa_type: 'MFA_TOTP' }) as Challenge
+    }
+    t.equal(((await rejection(other.app.bouncer.challenges.respond(totp(chosen, wrongCode(other.secret))))) as InvalidChallengeError).reason, 'wrong_code')
+    t.equal(((await rejection(other.app.bouncer.challenges.respond(totp(chosen, codeOf(other.secret))))) as InvalidChallengeError).reason, 'too_many_answers', 'five for all of them')
+
+    const late = await withEnrolled(t, { attempts: false })
+    const first = await challenged(late)
+    pass(250)
+    const second = await late.app.bouncer.challenges.respond({ session: first.session, challenge_name: 'SELECT_MFA_TYPE', mfa_type: 'MFA_TOTP' }) as Challenge
+    pass(51)
+    await refuses(t, late, totp(second, codeOf(late.secret)), 'unknown')
+  })
+
+  t.test('lock-out: wrong codes from elsewhere do not keep the owner out', async (t) => {
+    const built = await withEnrolled(t)
+    const from = (address: string) => ({ address })
+    const login = async (address: string): Promise<Challenge> => await built.app.bouncer.login({ email: built.email, password }, from(address)) as Challenge
+    t.ok(await tokensOf(built.app.bouncer.challenges.respond(totp(await login('192.0.2.1'), codeOf(built.secret)), from('192.0.2.1'))))
+    const theirs = await login('198.51.100.1')
+    for (let guess = 0; guess < 5; guess++) await rejection(built.app.bouncer.challenges.respond(totp(theirs, wrongCode(built.secret)), from('198.51.100.1')))
+    t.match(await rejection(built.app.bouncer.challenges.respond(totp(await login('198.51.100.2'), wrongCode(built.secret)), from('198.51.100.2'))), { code: 'RATE_LIMITED' })
+    t.ok(await tokensOf(built.app.bouncer.challenges.respond(totp(await login('192.0.2.1'), codeOf(built.secret, 30)), from('192.0.2.1'))))
+  })
+
   t.test('a right code forgets the wrong ones', async (t) => {
     const pass = clock(t)
     const built = await withEnrolled(t)
@@ -275,4 +315,21 @@ t.test('secrets are nowhere: not in errors, events, logs of them, nor in the sto
   for (const text of texts) {
     for (const secret of [built.secret, challenge.session, wrong, ...built.recovery_codes]) t.notOk(text.includes(secret))
   }
+})
+
+t.test('attack: what is stored of a challenge is changed, or put in place of another', async (t) => {
+  const store = memoryStore()
+  const built = await withEnrolled(t, { store })
+  const set: Array<[string, string]> = []
+  const { set: keep } = store.ephemeral
+  store.ephemeral.set = async (key, value, ttl) => {
+    if (key.startsWith('challenge:')) set.push([key, value])
+    await keep(key, value, ttl)
+  }
+  const [first, second] = [await challenged(built), await challenged(built)]
+  const [[firstKey = ''] = [], [, secondValue = ''] = []] = set
+  t.notOk(set.flat().join().includes(built.id), 'nothing of it can be read')
+  await keep(firstKey, secondValue, 60_000)
+  await refuses(t, built, totp(first, codeOf(built.secret)), 'unknown')
+  t.ok(await tokensOf(built.app.bouncer.challenges.respond(totp(second, codeOf(built.secret)))))
 })

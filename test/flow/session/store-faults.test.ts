@@ -8,7 +8,7 @@ import { guard, type Guarded } from '../../guarded.js'
 import { logged } from '../../log-lines.js'
 import { foreignHashes } from '../../password/foreign-hashes.js'
 import { thrown } from '../../thrown.js'
-import { codeOf, encryptionKey, enrol } from '../../totp.js'
+import { codeOf, encryptionKey, enrol, signInWith } from '../../totp.js'
 import { watched, type Verb, type WatchedStore } from '../../watched-store.js'
 
 type Application = AccountsApp & Guarded & { store: WatchedStore }
@@ -37,6 +37,10 @@ interface Operation {
 }
 
 const refresh = async ({ call }: Application, { refresh_token: token }: User) => await call('POST', '/refresh', { refresh_token: token })
+const signedInWithBoth = async ({ app }: Application, user: User): Promise<void> => {
+  const { secret } = await enrol(app, user.id)
+  Object.assign(user, await signInWith(app, { email: user.email, password }, secret))
+}
 const counted: Verb[] = ['ephemeral.increment']
 const forgotten: Verb[] = ['ephemeral.delete', 'ephemeral.decrement']
 const checked: Verb[] = ['sessions.find', 'users.findById']
@@ -66,7 +70,7 @@ const operations: Record<string, Operation> = {
     status: 200,
     verbs: ['ephemeral.get', ...counted, 'users.findById', 'factors.find', 'factors.useStep', 'ephemeral.take', 'sessions.insert'],
     once: ['ephemeral.take', 'sessions.insert'],
-    afterwards: forgotten
+    afterwards: [...forgotten, 'ephemeral.set']
   },
   'a second factor set up': {
     request: async ({ call }, { access_token: token }) => await call('POST', '/mfa/totp', {}, token),
@@ -78,16 +82,16 @@ const operations: Record<string, Operation> = {
     request: async ({ call }, user) => await call('POST', '/mfa/totp/verify', { code: codeOf((user as unknown as { secret: string }).secret) }, user.access_token),
     status: 200,
     verbs: [...checked, ...counted, 'ephemeral.get', 'factors.insert'],
-    afterwards: forgotten
+    afterwards: [...forgotten, 'ephemeral.set']
   },
   'recovery codes replaced': {
-    prepare: async ({ app }, { id }) => { await enrol(app, id) },
+    prepare: signedInWithBoth,
     request: async ({ call }, { access_token: token }) => await call('POST', '/mfa/recovery-codes', {}, token),
     status: 200,
     verbs: [...checked, 'factors.find', 'factors.replaceRecoveryCodes']
   },
   'a second factor taken away': {
-    prepare: async ({ app }, { id }) => { await enrol(app, id) },
+    prepare: signedInWithBoth,
     request: async ({ call }, { access_token: token }) => await call('DELETE', '/mfa/totp', {}, token),
     status: 204,
     verbs: [...checked, 'factors.find', 'factors.delete']

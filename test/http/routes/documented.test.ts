@@ -5,7 +5,7 @@ import { authRoutes, memoryStore, type AuthPluginOptions, type Challenge, type T
 import { accounts, cheapHash, clock, mailed, password, type AccountsApp } from '../../accounts.js'
 import { build, refused, secret } from '../../build.js'
 import { codesOf, documentOf, VERSIONS } from '../../openapi/document.js'
-import { encryptionKey, enrol } from '../../totp.js'
+import { encryptionKey, enrol, signInWith } from '../../totp.js'
 import { watched, type WatchedStore } from '../../watched-store.js'
 
 const fresh = 'another horse battery'
@@ -152,7 +152,8 @@ async function makeWorld (t: Test): Promise<World> {
   const nobody = app.bouncer.jwt?.sign({ sub: 'nobody', roles: ['admin'] }) ?? ''
   const undated = app.bouncer.jwt?.sign({ sub: ada.id }) ?? ''
   const enrolled = await signUp()
-  await enrol(app, enrolled.id)
+  const { secret: factor } = await enrol(app, enrolled.id)
+  Object.assign(enrolled, await signInWith(app, { email: enrolled.email, password }, factor))
   const { id, email } = await signUp()
   await app.bouncer.users.update(id, { must_change_password: true })
   const { session } = await app.bouncer.login({ email, password }) as Challenge
@@ -243,11 +244,11 @@ const PROVOKED: Record<string, Provocation> = {
       failing.clear()
     }
   },
-  RATE_LIMITED: async ({ store, enrolled }, send, route) => {
+  RATE_LIMITED: async ({ store, ada, enrolled }, send, route) => {
     const { increment } = store.ephemeral
     store.ephemeral.increment = async (key, limit) => ({ ...await increment(key, limit), count: limit.limit + 1 })
     try {
-      return await send(/mfa\/(totp|recovery-codes)$/.test(route) ? { token: enrolled.access_token, payload: { current_password: password } } : {})
+      return await send(/mfa\/(totp|recovery-codes)$/.test(route) ? { token: (route === 'POST /mfa/totp' ? ada : enrolled).access_token, payload: { current_password: password } } : {})
     } finally {
       store.ephemeral.increment = increment
     }
@@ -259,7 +260,7 @@ const PROVOKED: Record<string, Provocation> = {
     POST: { payload: { email: admin.email, password } },
     PATCH: route === 'PATCH /me' ? { payload: { email: admin.email, current_password: password } } : { path: `/users/${ada.id}`, payload: { email: admin.email } }
   }[route.split(' ')[0] as 'POST' | 'PATCH']),
-  INVALID_PASSWORD: async ({ enrolled }, send, route) => await send(route.includes('/mfa') ? { token: enrolled.access_token, payload: { current_password: fresh } } : { payload: { email: 'new@example.com' } }),
+  INVALID_PASSWORD: async ({ ada, enrolled }, send, route) => await send(route.includes('/mfa') ? { token: (route === 'POST /mfa/totp' ? ada : enrolled).access_token, payload: { current_password: fresh } } : { payload: { email: 'new@example.com' } }),
   MFA_SETUP_FAILED: async ({ ada, enrolled }, send, route) => await send({
     'POST /mfa/totp': { token: enrolled.access_token },
     'DELETE /users/{id}/mfa': { path: `/users/${ada.id}/mfa` }

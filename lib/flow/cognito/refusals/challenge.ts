@@ -9,6 +9,8 @@ const policy = (sentence: string) => (): PasswordPolicyError => new PasswordPoli
 /** `RespondToAuthChallenge`, and `VerifySoftwareToken` in the course of a sign-in. */
 export const challengeRefusals: Refusals = {
   NotAuthorizedException: challenge('not_authorized'),
+  // An attribute that the pool does not take.
+  InvalidParameterException: challenge('attributes'),
   CodeMismatchException: challenge('wrong_code'),
   EnableSoftwareTokenMFAException: challenge('wrong_code'),
   ExpiredCodeException: challenge('expired'),

@@ -1,6 +1,6 @@
 import { InvalidCredentialsError } from '../../../errors/authentication.js'
 import type { AuthError } from '../../../errors/auth-error.js'
-import { unavailable, type Refusals } from './table.js'
+import type { Refusals } from './table.js'
 
 /** One answer for everybody; only operators see the reason. */
 const credentials = (reason: string) => (): InvalidCredentialsError => new InvalidCredentialsError({ reason })
@@ -17,8 +17,6 @@ export const signInRefusals: Refusals = {
 }
 
 function notAuthorized (said: string): AuthError {
-  // Nobody can sign in, whatever the password: "Unable to verify secret hash for client …", "Client … is configured with secret but …".
-  if (/secret/i.test(said)) return unavailable('Cognito does not accept the client secret that is configured.')
   if (/disabled/i.test(said)) return credentials('deactivated')()
   return credentials(/exceeded/i.test(said) ? 'locked' : 'wrong_password')()
 }

@@ -22,6 +22,9 @@ const ALWAYS: Refusals = {
 /** What is thrown for a call that failed. Names that no table has are never a refusal of the user's: Cognito is unavailable. */
 export function refusalOf (refusals: Refusals, error: unknown, fault: Error): AuthError {
   const { name, message } = Object(error) as { name?: unknown, message?: unknown }
+  // Nobody gets further, whatever is sent: "Unable to verify secret hash for client …", "Client … is configured with secret but …". ("SecretHash does not match" is of a
+  // refresh, where the name that the hash is of comes from the client.)
+  if (name === 'NotAuthorizedException' && /secret hash|with secret/i.test(String(message))) return unavailable('Cognito does not accept the client secret that is configured.', fault)
   const refuse = typeof name === 'string' ? own(refusals, name) ?? own(ALWAYS, name) : undefined
   return refuse?.(typeof message === 'string' ? message : '') ?? unavailable('A call to Cognito failed.', fault)
 }
