@@ -78,7 +78,7 @@ function when (element, event, work) {
 function refused (error, element) {
   // A token that has expired, or that was ended elsewhere.
   if (accessToken !== undefined && ['TOKEN_EXPIRED', 'TOKEN_REVOKED', 'ACCOUNT_UNAVAILABLE', 'AUTHENTICATION_FAILED'].includes(error.code)) leave()
-  // The sign-in was long ago: the password shows that it is still the same person.
+  // The sign-in was long ago, or without the second factor: something has to show that it is still the same person.
   const proof = error.code === 'STEP_UP_REQUIRED' && element.querySelector('.proof')
   if (proof) proof.hidden = false
   tell([error.message, ...(error.errors ?? []).map((each) => each.message ?? each)].join(' '))
