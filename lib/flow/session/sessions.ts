@@ -7,6 +7,7 @@ import type { Page, PageRequest, SessionEnd, SessionStore, StoredSession, Stored
 import type { RefreshToken, RefreshTokens } from '../../token/refresh-token.js'
 import { unavailability } from '../../user/account.js'
 import type { Attempts } from '../attempts.js'
+import { sessionInfo, type SessionInfo } from './session-info.js'
 
 /** What a sign-in or a refresh gives (RFC 6749, section 5.1). `expires_in` is in seconds. */
 export interface Tokens {
@@ -16,18 +17,6 @@ export interface Tokens {
   readonly expires_in: number
   /** Of providers that have one (OpenID Connect). */
   readonly id_token?: string
-}
-
-/** A session as its user may see it. Times are ISO 8601. */
-export interface SessionInfo {
-  readonly id: string
-  readonly created_at: string
-  /** When it was last refreshed. */
-  readonly last_used_at: string
-  /** When it lapses in any case. */
-  readonly expires_at: string
-  readonly address: string | null
-  readonly user_agent: string | null
 }
 
 /** Lifetimes in seconds. */
@@ -241,15 +230,4 @@ export function refuseSignedOut (session: StoredSession, user: StoredUser, conte
 /** Whether the session began before its user was signed out everywhere. */
 export function isSignedOut ({ createdAt }: StoredSession, { signedOutAt }: StoredUser): boolean {
   return signedOutAt !== null && createdAt < signedOutAt
-}
-
-function sessionInfo ({ id, createdAt, rotatedAt, expiresAt, address, userAgent }: StoredSession): SessionInfo {
-  return {
-    id,
-    created_at: new Date(createdAt).toISOString(),
-    last_used_at: new Date(rotatedAt).toISOString(),
-    expires_at: new Date(expiresAt).toISOString(),
-    address,
-    user_agent: userAgent
-  }
 }

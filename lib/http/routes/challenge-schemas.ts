@@ -23,7 +23,7 @@ export const ChallengeBody = Type.Union([
 /** 202: more is asked for before there are tokens. */
 export const ChallengeAnswer = Type.Object({
   challenge_name: Type.Union([codeChallenge, Type.Literal('NEW_PASSWORD_REQUIRED'), Type.Literal('SELECT_MFA_TYPE')]),
-  session: Type.String({ description: 'Works once, and not for long' }),
+  session: Type.String({ description: 'Secret. A right answer uses it up; it waits for five answers, and five minutes unless the server says otherwise' }),
   mfa_types: Type.Optional(Type.Array(codeChallenge, { description: 'Challenges that may be answered in place of this one, or chosen from' })),
   secret: Type.Optional(Type.String({ description: 'MFA_SETUP: for an authenticator application, in base32' })),
   otpauth_uri: Type.Optional(Type.String({ description: 'MFA_SETUP: the same as a link' })),
