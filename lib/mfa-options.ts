@@ -69,5 +69,6 @@ export function readKeys (encryptionKey: string | readonly string[]): readonly [
 
 /** An address is long for the list of an authenticator application, and no name may have a colon. */
 function nameOf (issuer: string): string {
-  return (URL.canParse(issuer) ? new URL(issuer).host : issuer).replaceAll(':', ' ')
+  const host = URL.canParse(issuer) ? new URL(issuer).host : ''
+  return (host === '' ? issuer : host).replaceAll(':', ' ')
 }

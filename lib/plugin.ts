@@ -19,7 +19,7 @@ import { buildProvider, openProvider } from './provider-system.js'
 import { systemClock } from './clock.js'
 import { createEvents, type AuthEventEmitter } from './events.js'
 import type { Accounts, SignInService } from './flow/accounts.js'
-import { createIdentify, type Identify } from './flow/session/identify.js'
+import { createIdentify, type Identify, type TrustedIssuer } from './flow/session/identify.js'
 import { createTokenVerifier } from './token/verify.js'
 
 /** The services behind the plugin: `app.bouncer`. Those of accounts need the option `store`, and throw `ConfigurationError` without. */
@@ -122,7 +122,7 @@ function mounted ({ accounts: settings, providerIssuer, localIssuer, publicKeys 
     service,
     handling,
     publicKeys,
-    issuer: settings === undefined ? providerIssuer : localIssuer?.rules.issuer ?? '',
+    issuer: settings === undefined ? providerIssuer : (localIssuer as TrustedIssuer).rules.issuer,
     hasMfa: settings === undefined || settings.sealer !== undefined,
     adminRole: settings?.adminRole ?? '',
     requireVerified: settings?.requireVerified ?? false,

@@ -20,8 +20,6 @@ export interface Login {
   signIn (credentials: Credentials, origin?: Origin): Promise<SignInAnswer>
   /** Throws {@link InvalidChallengeError} for an answer that is wrong, late, or to another challenge; `PasswordPolicyError`, `RateLimitError`. */
   respond (response: ChallengeResponse, origin?: Origin): Promise<SignInAnswer>
-  /** Whatever else ends in a sign-in, with its challenges as answers. */
-  orChallenge (work: () => Promise<Tokens>): Promise<SignInAnswer>
 }
 
 /** What sign-in is made with. */
@@ -82,7 +80,6 @@ export function createLogin ({ provider, challenges, attempts, events }: LoginOp
   }
 
   return {
-    orChallenge: async (work) => await orChallenge(work),
     signIn: async (credentials, origin = {}) => await orChallenge(() => provider.signIn(credentials, origin)),
 
     async respond ({ session: token, ...given }, origin = {}) {

@@ -113,7 +113,7 @@ export async function authenticated (authenticate: Authenticator, request: Fasti
 function offer (challenge: string, besideBearer: boolean): (refusal: unknown) => void {
   return (refusal) => {
     if (!(refusal instanceof AuthenticationError)) return
-    const offered = refusal.headers['www-authenticate'] ?? ''
+    const offered = refusal.headers['www-authenticate'] as string
     // An application may throw one and the same error again.
     if (offered.endsWith(challenge)) return
     setHeader(refusal, 'www-authenticate', besideBearer ? `${offered}, ${challenge}` : challenge)

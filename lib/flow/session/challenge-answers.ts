@@ -38,16 +38,16 @@ export function createChallengeAnswers (options: ChallengeAnswersOptions): Ident
     return user !== undefined && unavailability(user, requireVerified) === undefined && bindingOf(user.passwordHash) === binding ? user : undefined
   }
 
-  async function secondFactorUsed (user: StoredUser, progress: Progress, name: 'MFA_TOTP' | 'RECOVERY_CODE', code: string, { claim }: ChallengeContext): Promise<Advance> {
+  async function secondFactorUsed (user: StoredUser, progress: Progress, byApplication: boolean, code: string, { claim }: ChallengeContext): Promise<Advance> {
     const totp = await secondFactor.find(user.id)
-    const byApplication = name === 'MFA_TOTP'
     if (totp === undefined || !await (byApplication ? secondFactor.useTotp(totp, code) : secondFactor.useRecoveryCode(totp, code, user))) throw wrong('wrong_code')
     await claim()
     return { ...progress, amr: [...progress.amr, ...byApplication ? ['otp'] : [], 'mfa'] }
   }
 
   async function enrolled (user: StoredUser, progress: Progress, code: string, { claim }: ChallengeContext): Promise<Advance> {
-    const codes = progress.sealed === undefined ? undefined : await secondFactor.enrol(user.id, progress.sealed, code)
+    // Each challenge of this name has one.
+    const codes = await secondFactor.enrol(user.id, progress.sealed as string, code)
     if (codes === undefined) throw wrong('wrong_code')
     await claim()
     // It counts already: the codes must be told, whatever a listener says.
@@ -69,19 +69,15 @@ export function createChallengeAnswers (options: ChallengeAnswersOptions): Ident
     return { ...progress, binding: bindingOf(passwordHash) }
   }
 
+  /** What an answer to the challenge that is asked leads to. */
   async function advance (user: StoredUser, progress: Progress, answer: ChallengeAnswer, context: ChallengeContext): Promise<Advance> {
-    switch (answer.challenge_name) {
-      case 'MFA_TOTP':
-      case 'RECOVERY_CODE': return await secondFactorUsed(user, progress, answer.challenge_name, answer.code, context)
-      case 'MFA_SETUP': return await enrolled(user, progress, answer.code, context)
-      case 'NEW_PASSWORD_REQUIRED': return await passwordSet(user, progress, answer.new_password, context)
-      case 'SELECT_MFA_TYPE': {
-        await context.claim()
-        throw required(answer.mfa_type, progress, { mfa_types: [answer.mfa_type] })
-      }
-      // Kinds that only others have.
-      default: throw wrong('other_challenge')
+    if (answer.challenge_name === 'NEW_PASSWORD_REQUIRED') return await passwordSet(user, progress, answer.new_password, context)
+    if (answer.challenge_name === 'SELECT_MFA_TYPE') {
+      await context.claim()
+      throw required(answer.mfa_type, progress, { mfa_types: [answer.mfa_type] })
     }
+    if (answer.challenge_name === 'MFA_SETUP') return await enrolled(user, progress, answer.code, context)
+    return await secondFactorUsed(user, progress, answer.challenge_name === 'MFA_TOTP', answer.code, context)
   }
 
   return async (session, answer, context) => {

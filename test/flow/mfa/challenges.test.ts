@@ -208,6 +208,15 @@ t.test('a sign-in cannot be finished later than five minutes, or as configured',
   }
 })
 
+t.test('an issuer that is no address is shown as it is', async (t) => {
+  for (const [issuer, shown] of [['The Archive', 'The Archive'], ['urn:archive', 'urn archive'], ['https://auth.example.com:8443/x', 'auth.example.com 8443']] as const) {
+    const { app } = await accounts(t, { encryptionKey, mfa: { required: true }, issuer })
+    await app.bouncer.users.create({ email: 'ada@example.com', password })
+    const { otpauth_uri: uri } = challengeOf(await app.bouncer.login({ email: 'ada@example.com', password }), 'MFA_SETUP')
+    t.equal(new URL(uri as string).searchParams.get('issuer'), shown)
+  }
+})
+
 t.test('options that cannot be meant', async (t) => {
   const base = { ...options, store: memoryStore(), passwords: cheapHash }
   for (const [given, option] of [

@@ -217,3 +217,12 @@ t.test('routes of second factors are there where they can be set up', async (t) 
   t.notOk(app.hasRoute({ method: 'DELETE', url: '/auth/users/:id/mfa' }))
   t.ok(app.hasRoute({ method: 'GET', url: '/auth/mfa' }))
 })
+
+t.test('race: recovery codes of a second factor that has just gone', async (t) => {
+  const store = memoryStore()
+  const { app, signUp } = await accounts(t, { encryptionKey, store })
+  const { id } = await signUp()
+  const { secret } = await enrol(app, id)
+  store.factors.replaceRecoveryCodes = async () => false
+  t.match(await rejection(app.bouncer.mfa.replaceRecoveryCodes(id, { code: codeOf(secret) })), { code: 'MFA_SETUP_FAILED', reason: 'not_enrolled' })
+})

@@ -207,6 +207,12 @@ t.test('a sign-in that something has changed under is over', async (t) => {
     const error = await rejection(built.app.bouncer.challenges.respond(totp(challenge, codeOf(built.secret))))
     t.match(error, { code: 'INVALID_CHALLENGE', reason: 'changed_meanwhile' }, name)
   }
+  const store = memoryStore()
+  const without = await withEnrolled(t, { store })
+  const open = await challenged(without)
+  await store.users.update(without.id, { passwordHash: null })
+  await refuses(t, without, totp(open, codeOf(without.secret)), 'changed_meanwhile')
+
   const built = await withEnrolled(t)
   const challenge = await challenged(built)
   await built.app.bouncer.mfa.reset(built.id)

@@ -86,8 +86,8 @@ t.test('bodies that are none reach nothing', async (t) => {
   const login = { email: 'ada@example.com', password }
   const bodies: Record<string, unknown[]> = {
     '/login': [{}, [], null, 'x', { email: 'a@b.example' }, { password }, { ...login, username: 'ada' }, { ...login, roles: ['admin'] }, { ...login, email: 1 }, { ...login, password: null }, { ...login, password: ['x'] }, { ...login, password: 'x'.repeat(4097) }, { ...login, email: 'x'.repeat(321) }],
-    '/refresh': [{}, [], null, { refresh_token: '' }, { refresh_token: 1 }, { refresh_token: ['x'] }, { refresh_token: 'x', access_token: 'x' }, { refresh_token: 'x'.repeat(1025) }],
-    '/logout': [[], 'x', 1, { refresh_token: '' }, { refresh_token: null }, { access_token: 'x' }, { refresh_token: 'x'.repeat(1025) }],
+    '/refresh': [{}, [], null, { refresh_token: '' }, { refresh_token: 1 }, { refresh_token: ['x'] }, { refresh_token: 'x', access_token: 'x' }, { refresh_token: 'x'.repeat(20_001) }],
+    '/logout': [[], 'x', 1, { refresh_token: '' }, { refresh_token: null }, { access_token: 'x' }, { refresh_token: 'x'.repeat(20_001) }],
     '/logout-all': [[], 'x', 1, { refresh_token: '' }, { refresh_token: null }, { all: true }]
   }
   for (const [path, wrong] of Object.entries(bodies)) {
