@@ -37,6 +37,8 @@ function uses (value: string, email: string): Array<[method: 'GET' | 'POST' | 'D
     ['POST', '/auth/mfa/totp/verify', { code: value }, bearer],
     ['DELETE', '/auth/mfa/totp', { current_password: password }, bearer],
     ['POST', '/auth/mfa/recovery-codes', { current_password: password }, bearer],
+    ['POST', '/auth/login/challenge', { session: value, challenge_name: 'NEW_PASSWORD_REQUIRED', new_password: another }, {}],
+    ['POST', '/auth/login/challenge', { session: value, challenge_name: 'SELECT_MFA_TYPE', mfa_type: 'RECOVERY_CODE' }, {}],
     ...(['MFA_TOTP', 'RECOVERY_CODE', 'MFA_SETUP'] as const).flatMap((name): Array<['POST', string, object, Record<string, string>]> => [
       ['POST', '/auth/login/challenge', { session: value, challenge_name: name, code: value }, {}],
       ['POST', '/auth/login/challenge', { session: value, challenge_name: name, code: '000000' }, {}]
