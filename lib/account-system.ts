@@ -83,7 +83,7 @@ export function buildAccounts (instance: FastifyInstance, open: OpenAccounts, { 
   })
 }
 
-/** Every service, each of which says when it is used what it needs: a store, or one that `given` has. */
+/** Every service where there is no store: each throws `ConfigurationError` with this sentence when it is used. */
 export function missingAccounts (problem: string): Accounts {
   const refuse = (): never => { throw new ConfigurationError({ option: 'store', message: problem }) }
   const refuseLater = async (): Promise<never> => refuse()

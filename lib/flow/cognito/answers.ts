@@ -33,7 +33,7 @@ export function responseTo (ticket: Ticket, answer: ChallengeAnswer): Response {
   return name === undefined ? { responses: {}, code } : { responses: { [name]: code } }
 }
 
-/** Attributes are exactly those that were asked for: any other could be one that gives rights. */
+/** Attributes are exactly those that were asked for, since others could give rights. */
 function newPassword ({ choices }: Ticket, { new_password: password, attributes = {} }: Extract<ChallengeAnswer, { new_password: string }>): Response {
   if (!isNewPassword(password)) throw new PasswordPolicyError({ errors: [WEAK] })
   const given = Object.entries(attributes)

@@ -1,8 +1,7 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { TokensAnswer } from './schemas.js'
+import { password, TokensAnswer } from './schemas.js'
 
 const closed = { additionalProperties: false }
-const MAX_PASSWORD = 4096
 
 const session = Type.String({ minLength: 1, maxLength: 4096, description: 'session of the challenge' })
 const code = Type.String({ minLength: 1, maxLength: 64 })
@@ -14,7 +13,7 @@ export const ChallengeBody = Type.Union([
   Type.Object({
     session,
     challenge_name: Type.Literal('NEW_PASSWORD_REQUIRED'),
-    new_password: Type.String({ maxLength: MAX_PASSWORD }),
+    new_password: password,
     attributes: Type.Optional(Type.Object({}, { additionalProperties: Type.String({ maxLength: 2048 }), maxProperties: 50, description: 'Where the challenge had required_attributes' }))
   }, closed),
   Type.Object({ session, challenge_name: Type.Literal('SELECT_MFA_TYPE'), mfa_type: codeChallenge }, closed)
@@ -38,7 +37,6 @@ export const SignedInAnswer = Type.Object({
   recovery_codes: Type.Optional(Type.Array(Type.String(), { description: 'After MFA_SETUP: each works once, and they are shown once' }))
 }, { description: 'Tokens' })
 
-const password = Type.String({ maxLength: MAX_PASSWORD })
 /** Nothing, or what shows that it is the user: a recent sign-in needs neither. */
 export const ProofBody = Type.Optional(Type.Union([Type.Object({ current_password: Type.Optional(password), code: Type.Optional(code) }, closed), Type.Null()], { examples: [{}] }))
 /** A code of the authenticator application. */

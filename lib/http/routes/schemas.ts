@@ -7,7 +7,7 @@ const MAX_PASSWORD = 4096
 const email = Type.String({ format: 'email', maxLength: 254 })
 const username = Type.String({ format: 'username', maxLength: 64 })
 /** Whether it is good enough is for the rules to say; this bounds what is looked at. */
-const password = Type.String({ maxLength: MAX_PASSWORD })
+export const password = Type.String({ maxLength: MAX_PASSWORD })
 const token = Type.String({ minLength: 1, maxLength: 1024 })
 /** Those of identity providers are long. */
 const refreshToken = Type.String({ minLength: 1, maxLength: 20_000 })
