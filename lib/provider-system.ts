@@ -8,7 +8,7 @@ import type { Accounts, SignInService } from './flow/accounts.js'
 import { createAttempts } from './flow/attempts.js'
 import { createCountedProvider } from './flow/counted-provider.js'
 import { createLaterTasks } from './flow/later.js'
-import { createLogin } from './flow/login.js'
+import { createLogin, createOrChallenge } from './flow/login.js'
 import type { Identify } from './flow/session/identify.js'
 import { createChallengeSessions } from './mfa/challenge-sessions.js'
 import { available } from './store/available.js'
@@ -53,7 +53,8 @@ export function buildProvider (instance: FastifyInstance, settings: ProviderSett
     }
   }
 
-  const login = createLogin({ provider, attempts, events, challenges: createChallengeSessions(ephemeral, settings.challenge, systemClock) })
+  const challenges = createChallengeSessions(ephemeral, settings.challenge, systemClock)
+  const login = createLogin({ provider, attempts, events, challenges, orChallenge: createOrChallenge(challenges) })
   return {
     service: { ...provider, ...login },
     accounts: {

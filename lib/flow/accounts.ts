@@ -20,7 +20,7 @@ import { createSessions, type AccessTokenSigner, type SessionLifetimes, type Ses
 import { createPasswordCheck, type PasswordCheck } from './session/password-check.js'
 import { createCredentialCheck } from './session/credentials.js'
 import { createLocalProvider } from './local-provider.js'
-import { createLogin, type Login } from './login.js'
+import { createLogin, createOrChallenge, type Login } from './login.js'
 import type { IdentityProvider } from './provider.js'
 import { createMfa, type Mfa } from './mfa/enrolment.js'
 import { createProof } from './mfa/proof.js'
@@ -126,7 +126,9 @@ export function createAccounts (options: AccountsOptions): { accounts: Accounts,
     mfa,
     revocation
   })
-  const login = createLogin({ ...options, provider, attempts, challenges: createChallengeSessions(ephemeral, lifetimes.challenge, options.clock) })
+  const challenges = createChallengeSessions(ephemeral, lifetimes.challenge, options.clock)
+  const orChallenge = createOrChallenge(challenges)
+  const login = createLogin({ ...options, provider, attempts, challenges, orChallenge })
 
   const accounts: Accounts = {
     login: login.signIn,

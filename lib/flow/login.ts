@@ -26,12 +26,16 @@ export interface Login {
 export interface LoginOptions {
   provider: Pick<IdentityProvider, 'signIn' | 'respond'>
   challenges: ChallengeSessions
+  orChallenge: OrChallenge
   attempts: Attempts
   events: AuthEventEmitter
 }
 
-/** Sign-in over a provider, whose challenges become answers. */
-export function createLogin ({ provider, challenges, attempts, events }: LoginOptions): Login {
+/** Runs the rest of a sign-in; a challenge that it ends in becomes an answer. */
+export type OrChallenge = (work: () => Promise<Tokens>, chance?: Chance) => Promise<SignInAnswer>
+
+/** Turns challenges into answers that clients can go on with. */
+export function createOrChallenge (challenges: ChallengeSessions): OrChallenge {
   async function challengeOf ({ challengeName, session, account, parameters }: ChallengeRequiredError, chance?: Chance): Promise<Challenge> {
     const { mfa_types: alternatives } = parameters
     const pending: PendingChallenge = {
@@ -44,7 +48,7 @@ export function createLogin ({ provider, challenges, attempts, events }: LoginOp
     return { challenge_name: challengeName as ChallengeName, session: await challenges.issue(pending), ...parameters }
   }
 
-  async function orChallenge (work: () => Promise<Tokens>, chance?: Chance): Promise<SignInAnswer> {
+  return async (work, chance) => {
     try {
       return await work()
     } catch (error) {
@@ -52,7 +56,10 @@ export function createLogin ({ provider, challenges, attempts, events }: LoginOp
       return await challengeOf(error, chance)
     }
   }
+}
 
+/** Sign-in over a provider, whose challenges become answers. */
+export function createLogin ({ provider, challenges, orChallenge, attempts, events }: LoginOptions): Login {
   /** A right answer uses a challenge up, once. Wrong ones count; a right one forgets them, and a choice is none. */
   async function answer (token: string, pending: OpenChallenge, given: ChallengeAnswer, origin: Origin): Promise<Tokens> {
     const attempt = await attempts.begin(given.challenge_name === 'NEW_PASSWORD_REQUIRED' ? 'password_change' : 'challenge', pending.account, origin)
