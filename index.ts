@@ -46,8 +46,8 @@ export type { Credentials } from './lib/flow/session/sign-in.js'
 export type { PasswordOptions, PasswordRule, PasswordSubject } from './lib/password/passwords.js'
 export type { AuthRoutesOptions } from './lib/http/routes/auth-routes.js'
 export type {
-  Account, Count, CountLimit, EphemeralOnlyStore, EphemeralStore, FactorStore, Page, PageRequest, Rotation, SessionEnd, SessionStore,
-  Store, StoredSession, StoredTotp, StoredUser, UserChanges, UserConditions, UserRefusal, UserStore
+  Account, Count, CountLimit, EphemeralOnlyStore, EphemeralStore, FactorStore, IdentityChoice, IdentityStore, Page, PageRequest, Rotation, SessionEnd, SessionStore,
+  Store, StoredIdentity, StoredSession, StoredTotp, StoredUser, UserChanges, UserConditions, UserRefusal, UserStore
 } from './lib/store/contract.js'
 export type { BasicAuthenticate, BasicUser } from './lib/http/basic.js'
 export type { AuthPluginOptions, BasicOptions } from './lib/options.js'

@@ -2,6 +2,7 @@ import { monotonicClock } from './clock.js'
 import { ConfigurationError } from './errors/operation.js'
 import type { TrustedIssuer } from './flow/session/identify.js'
 import type { FastifyJwtOptions } from './http/fastify-jwt.js'
+import { isSecure } from './secure-url.js'
 import type { ClaimMap, ClaimProvider } from './token/claim-presets.js'
 import { readClaimMap } from './token/claim-reader.js'
 import type { ClaimRules, TokenUse } from './token/claims.js'
@@ -139,8 +140,7 @@ function fromUrl (jwt: JwtOptions, option: string): TrustedIssuer['keys'] {
 function readUrl (value: string, option: string): string {
   if (!URL.canParse(value)) throw refuse(option, 'is not an absolute URL')
   const url = new URL(value)
-  const loopback = url.hostname === 'localhost' || url.hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(url.hostname)
-  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && loopback)) throw refuse(option, 'must be https (http only on loopback): whoever can change the keys on their way can sign any token')
+  if (!isSecure(url)) throw refuse(option, 'must be https (http only on loopback): whoever can change the keys on their way can sign any token')
   if (url.username !== '' || url.password !== '') throw refuse(option, 'must hold no user name or password')
   return url.href
 }

@@ -1,8 +1,8 @@
-import { memoryStore, type EphemeralStore, type FactorStore, type SessionStore, type Store, type UserStore } from '../index.js'
+import { memoryStore, type EphemeralStore, type FactorStore, type IdentityStore, type SessionStore, type Store, type UserStore } from '../index.js'
 import { sqliteStore } from '../lib/store/sql.js'
 
 /** A verb of a store. */
-export type Verb = `users.${keyof UserStore}` | `sessions.${keyof SessionStore}` | `factors.${keyof FactorStore}` | `ephemeral.${keyof EphemeralStore}`
+export type Verb = `users.${keyof UserStore}` | `sessions.${keyof SessionStore}` | `factors.${keyof FactorStore}` | `identities.${keyof IdentityStore}` | `ephemeral.${keyof EphemeralStore}`
 
 /** A call that stands still until it is released. */
 export interface Held {
@@ -59,6 +59,7 @@ export function watched (store: Store): WatchedStore {
     users: watch(store.users, 'users'),
     sessions: watch(store.sessions, 'sessions'),
     factors: watch(store.factors, 'factors'),
+    identities: watch(store.identities, 'identities'),
     ephemeral: watch(store.ephemeral, 'ephemeral'),
     calls,
     failing,

@@ -1,17 +1,18 @@
 import { AuthError } from '../errors/auth-error.js'
 import { AuthUnavailableError, ConfigurationError } from '../errors/operation.js'
 import { isThenable } from '../promise.js'
-import type { EphemeralOnlyStore, EphemeralStore, FactorStore, SessionStore, Store, UserStore } from './contract.js'
+import type { EphemeralOnlyStore, EphemeralStore, FactorStore, IdentityStore, SessionStore, Store, UserStore } from './contract.js'
 
 /** Every verb of a part; the compiler misses none. */
 const VERBS: { [Part in keyof Parts]: Record<keyof Parts[Part], true> } = {
   users: { findById: true, findByEmail: true, findByUsername: true, insert: true, update: true, delete: true, list: true },
   sessions: { insert: true, find: true, rotate: true, end: true, endAll: true, listLive: true, prune: true },
   factors: { find: true, insert: true, useStep: true, useRecoveryCode: true, replaceRecoveryCodes: true, replaceSecret: true, delete: true },
+  identities: { find: true, list: true, insert: true, update: true, delete: true, deleteAll: true },
   ephemeral: { add: true, set: true, get: true, take: true, replace: true, delete: true, increment: true, decrement: true }
 }
 
-type Parts = { users: UserStore, sessions: SessionStore, factors: FactorStore, ephemeral: EphemeralStore }
+type Parts = { users: UserStore, sessions: SessionStore, factors: FactorStore, identities: IdentityStore, ephemeral: EphemeralStore }
 type Verb = (...args: unknown[]) => unknown
 
 /** How {@link available} waits. */

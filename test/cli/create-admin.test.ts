@@ -66,7 +66,7 @@ async function suite (t: Test, newDatabase: (t: Test) => Promise<string>): Promi
     // Tables of an application with users of its own, so that there is a database.
     await command(['migrate', '--own-users', '--database', database])
     failed(t, await command(['create-admin', '--email', email, '--database', database], { stdin: input(password) }),
-      'The tables are not up to date (001_users, 002_sessions, 004_second_factors): run "npx fastify-bouncer migrate".')
+      'The tables are not up to date (001_users, 002_sessions, 004_second_factors, 005_identities): run "npx fastify-bouncer migrate".')
     t.equal((await command(['migrate', '--own-users', '--database', database])).stdout, 'Nothing to do: the tables are up to date.\n')
   })
 }

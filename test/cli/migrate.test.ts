@@ -8,7 +8,7 @@ import { build, command, failed, start, type Outcome } from './program.js'
 t.setTimeout(300_000)
 
 const built = await build(t)
-const ALL = 'Applied 001_users\nApplied 002_sessions\nApplied 003_ephemeral\nApplied 004_second_factors\n'
+const ALL = 'Applied 001_users\nApplied 002_sessions\nApplied 003_ephemeral\nApplied 004_second_factors\nApplied 005_identities\n'
 const NOTHING = 'Nothing to do: the tables are up to date.\n'
 
 async function suite (t: Test, newDatabase: (t: Test) => Promise<string>): Promise<void> {

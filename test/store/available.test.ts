@@ -7,6 +7,7 @@ import type { EphemeralOnlyStore, Store, StoredUser, UserStore } from '../../lib
 import { memoryStore } from '../../lib/store/memory.js'
 import { session } from './conformance-sessions.js'
 import { totp } from './conformance-factors.js'
+import { identity } from './conformance-identities.js'
 import { user } from './conformance-users.js'
 import { thrown } from '../thrown.js'
 import { storeConforms } from './conformance.js'
@@ -23,13 +24,13 @@ t.test('a store that works, works', (t) => {
 
 /** A store in which every verb does this. */
 function every (verb: () => unknown): Store {
-  const { users, sessions, factors, ephemeral } = memoryStore()
+  const { users, sessions, factors, identities, ephemeral } = memoryStore()
   const changed = <Part extends object>(part: Part): Part => Object.fromEntries(Object.keys(part).map((name) => [name, verb])) as Part
-  return { name: 'mine', users: changed(users), sessions: changed(sessions), factors: changed(factors), ephemeral: changed(ephemeral) }
+  return { name: 'mine', users: changed(users), sessions: changed(sessions), factors: changed(factors), identities: changed(identities), ephemeral: changed(ephemeral) }
 }
 
 /** Calls of every verb. */
-const calls = ({ users, sessions, factors, ephemeral }: Store): Record<string, () => Promise<unknown>> => ({
+const calls = ({ users, sessions, factors, identities, ephemeral }: Store): Record<string, () => Promise<unknown>> => ({
   'users.findById': () => users.findById('x'),
   'users.findByEmail': () => users.findByEmail('x'),
   'users.findByUsername': () => users.findByUsername('x'),
@@ -44,6 +45,12 @@ const calls = ({ users, sessions, factors, ephemeral }: Store): Record<string, (
   'factors.replaceRecoveryCodes': () => factors.replaceRecoveryCodes('x', 'x', []),
   'factors.replaceSecret': () => factors.replaceSecret('x', 'x', 'x', 'y'),
   'factors.delete': () => factors.delete('x'),
+  'identities.find': () => identities.find('x', 'x'),
+  'identities.list': () => identities.list('x'),
+  'identities.insert': () => identities.insert(identity('x')),
+  'identities.update': () => identities.update(identity('x')),
+  'identities.delete': () => identities.delete({ userId: 'x', provider: 'x' }),
+  'identities.deleteAll': () => identities.deleteAll('x'),
   'sessions.insert': () => sessions.insert(session('x')),
   'sessions.find': () => sessions.find('x'),
   'sessions.rotate': () => sessions.rotate('x', 0, session('x')),

@@ -2,6 +2,7 @@ import type { Test } from 'tap'
 import type { Store } from '../../lib/store/contract.js'
 import { ephemeralConforms, lifetimesConform } from './conformance-ephemeral.js'
 import { factorsConform } from './conformance-factors.js'
+import { identitiesConform } from './conformance-identities.js'
 import { sessionsConform } from './conformance-sessions.js'
 import { lastHolderStays, usersConform } from './conformance-users.js'
 import type { TestClock } from './engines.js'
@@ -28,6 +29,7 @@ export function storeConforms (t: Test, { open, ownsUsers = true }: ConformanceO
   t.test('the last holder of a role stays', (t) => { lastHolderStays(t, open); t.end() })
   t.test('sessions', (t) => { sessionsConform(t, open, ownsUsers); t.end() })
   t.test('second factors', (t) => { factorsConform(t, open, ownsUsers); t.end() })
+  t.test('linked accounts', (t) => { identitiesConform(t, open, ownsUsers); t.end() })
   t.test('what expires', (t) => { ephemeralConforms(t, open); t.end() })
   t.test('lifetimes', (t) => { lifetimesConform(t, open); t.end() })
 }

@@ -35,7 +35,7 @@ t.test('it says what it is not', async (t) => {
 
 t.test('bounds that are none', async (t) => {
   for (const value of [0, -1, 1.5, NaN, Infinity, '5' as unknown as number]) {
-    for (const option of ['maxUsers', 'maxSessions', 'maxEntries']) {
+    for (const option of ['maxUsers', 'maxIdentities', 'maxSessions', 'maxEntries']) {
       t.throws(() => memoryStore({ [option]: value }), new ConfigurationError({ option, message: `memoryStore: ${option} must be a whole number above 0.` }))
     }
   }

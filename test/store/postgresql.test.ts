@@ -42,7 +42,7 @@ async function shared (t: Test, options: PostgresStoreOptions, clock: { current:
   const [store, other] = [postgresStore(url, { ...patient, ...options, clock: () => clock.current.now() }), postgresStore(url, { ...patient, ...options, clock: () => clock.current.now() })]
   t.teardown(() => Promise.all([store.close(), other.close()]))
   await Promise.all([store.open(), other.open()])
-  const tables = options.users === undefined ? 'bouncer_users, bouncer_user_roles, bouncer_sessions, bouncer_ephemeral' : 'bouncer_sessions, bouncer_totp, bouncer_ephemeral'
+  const tables = options.users === undefined ? 'bouncer_users, bouncer_user_roles, bouncer_sessions, bouncer_ephemeral' : 'bouncer_sessions, bouncer_totp, bouncer_identities, bouncer_ephemeral'
   return async (_t, now) => {
     clock.current = now
     await onPostgres(`truncate ${tables} cascade`, [], url)
@@ -115,7 +115,7 @@ t.test('four servers that start at once migrate once', { skip }, async (t) => {
   const url = await postgresSchema(t)
   const stores = [1, 2, 3, 4].map(() => postgresStore(url, patient))
   const applied = await Promise.all(stores.map((store) => store.migrate()))
-  t.strictSame(applied.flat().sort(), ['001_users', '002_sessions', '003_ephemeral', '004_second_factors'])
+  t.strictSame(applied.flat().sort(), ['001_users', '002_sessions', '003_ephemeral', '004_second_factors', '005_identities'])
   await Promise.all(stores.map(async (store) => {
     await store.open()
     await store.close()

@@ -14,7 +14,7 @@ import { user } from './conformance-users.js'
 import { noPostgres, onPostgres, postgresSchema, sqliteFile, testClock, until } from './engines.js'
 
 const skip = await noPostgres()
-const all = ['001_users', '002_sessions', '003_ephemeral', '004_second_factors']
+const all = ['001_users', '002_sessions', '003_ephemeral', '004_second_factors', '005_identities']
 const patient = { connectTimeout: 30, statementTimeout: 30 }
 type Make = (options?: SqlStoreOptions) => SqlStore
 
@@ -58,7 +58,7 @@ for (const [name, engine] of Object.entries(engines)) {
     t.test('are not made where the application may not', async (t) => {
       const { make, run } = await engine.make(t)
       const store = make({ migrate: false })
-      const refused = { name: 'ConfigurationError', option: 'store', message: /^The tables are not up to date \(001_users, 002_sessions, 003_ephemeral, 004_second_factors\): run "npx fastify-bouncer migrate"\.$/ }
+      const refused = { name: 'ConfigurationError', option: 'store', message: /^The tables are not up to date \(001_users, 002_sessions, 003_ephemeral, 004_second_factors, 005_identities\): run "npx fastify-bouncer migrate"\.$/ }
       await t.rejects(store.open(), refused)
       await t.rejects(store.users.findById('ada'), AuthUnavailableError, 'it is not open then')
       await make().migrate()
@@ -82,7 +82,7 @@ for (const [name, engine] of Object.entries(engines)) {
       const { make, run } = await engine.make(t)
       const users = memoryStore().users
       const store = make({ users })
-      t.strictSame(await store.migrate(), ['002_sessions_of_foreign_users', '003_ephemeral', '004_second_factors_of_foreign_users'])
+      t.strictSame(await store.migrate(), ['002_sessions_of_foreign_users', '003_ephemeral', '004_second_factors_of_foreign_users', '005_identities_of_foreign_users'])
       await store.open()
       t.equal(store.users, users)
       await store.close()

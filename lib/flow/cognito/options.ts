@@ -1,6 +1,7 @@
 import type { CognitoIdentityProviderClient } from '@aws-sdk/client-cognito-identity-provider'
 import { systemClock, type Clock } from '../../clock.js'
 import { ConfigurationError } from '../../errors/operation.js'
+import { isSecure } from '../../secure-url.js'
 
 /** Options of `cognitoProvider`. */
 export interface CognitoOptions {
@@ -75,9 +76,9 @@ export function readOptions (options: CognitoOptions): CognitoSettings {
 
 function readEndpoint (value: string): string {
   if (typeof value !== 'string' || !URL.canParse(value)) throw refuse('endpoint', 'must be an absolute URL')
-  const { protocol, hostname, username, password, origin, pathname, search, hash } = new URL(value)
-  const loopback = hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
-  if (protocol !== 'https:' && !(protocol === 'http:' && loopback)) throw refuse('endpoint', 'must be https (http only on loopback): passwords are sent to it')
+  const url = new URL(value)
+  const { username, password, origin, pathname, search, hash } = url
+  if (!isSecure(url)) throw refuse('endpoint', 'must be https (http only on loopback): passwords are sent to it')
   if (username !== '' || password !== '' || search !== '' || hash !== '') throw refuse('endpoint', 'must hold no user name, password, query or fragment')
   return origin + pathname.replace(/\/$/, '')
 }

@@ -75,7 +75,21 @@ export function migrations ({ family, kysely: { sql } }: Pick<Connection, 'famil
       .addPrimaryKeyConstraint('bouncer_recovery_codes_pkey', ['user_id', 'digest'])).execute()
   }
 
+  async function identities (db: Kysely<never>): Promise<void> {
+    await strict(db.schema.createTable('bouncer_identities')
+      .addColumn('issuer', 'text', (column) => column.notNull())
+      .addColumn('subject', 'text', (column) => column.notNull())
+      .addColumn('provider', 'text', (column) => column.notNull())
+      .addColumn('user_id', 'text', (column) => hasUsers ? column.notNull().references('bouncer_users.id').onDelete('cascade') : column.notNull())
+      .addColumn('email', 'text')
+      .addColumn('tokens', 'text')
+      .addColumn('created_at', timeType, (column) => column.notNull())
+      .addColumn('used_at', timeType, (column) => column.notNull())
+      .addPrimaryKeyConstraint('bouncer_identities_pkey', ['issuer', 'subject'])).execute()
+    await db.schema.createIndex('bouncer_identities_user').on('bouncer_identities').columns(['user_id', 'created_at']).execute()
+  }
+
   return hasUsers
-    ? { '001_users': { up: users }, '002_sessions': { up: sessions }, '003_ephemeral': { up: ephemeral }, '004_second_factors': { up: secondFactors } }
-    : { '002_sessions_of_foreign_users': { up: sessions }, '003_ephemeral': { up: ephemeral }, '004_second_factors_of_foreign_users': { up: secondFactors } }
+    ? { '001_users': { up: users }, '002_sessions': { up: sessions }, '003_ephemeral': { up: ephemeral }, '004_second_factors': { up: secondFactors }, '005_identities': { up: identities } }
+    : { '002_sessions_of_foreign_users': { up: sessions }, '003_ephemeral': { up: ephemeral }, '004_second_factors_of_foreign_users': { up: secondFactors }, '005_identities_of_foreign_users': { up: identities } }
 }

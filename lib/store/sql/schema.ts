@@ -54,6 +54,17 @@ export interface RecoveryCodeRow {
   digest: string
 }
 
+export interface IdentityRow {
+  user_id: string
+  provider: string
+  issuer: string
+  subject: string
+  email: string | null
+  tokens: string | null
+  created_at: Time
+  used_at: Time
+}
+
 export interface EphemeralRow {
   key: string
   value: string | null
@@ -67,6 +78,7 @@ export interface Tables {
   bouncer_sessions: SessionRow
   bouncer_totp: TotpRow
   bouncer_recovery_codes: RecoveryCodeRow
+  bouncer_identities: IdentityRow
   bouncer_ephemeral: EphemeralRow
 }
 

@@ -5,6 +5,7 @@ import type { Store, UserStore } from '../contract.js'
 import { sqlEphemeral, sweep } from './ephemeral.js'
 import type { Connection } from './family.js'
 import { sqlFactors } from './factors.js'
+import { sqlIdentities } from './identities.js'
 import { checkTables, migrateTables } from './migrate.js'
 import { sqlSessions } from './sessions.js'
 import { sqlUsers } from './users.js'
@@ -76,6 +77,7 @@ export function createSqlStore (engine: SqlEngine): SqlStore {
     users: users ?? sqlUsers(connected),
     sessions: sqlSessions(connected),
     factors: sqlFactors(connected),
+    identities: sqlIdentities(connected),
     ephemeral: sqlEphemeral(connected, clock),
 
     async open () {
