@@ -3,6 +3,7 @@ import { ConfigurationError } from './errors/operation.js'
 import { DEFAULT_LIMITS, type AttemptLimit, type AttemptLimits, type AttemptOperation } from './flow/attempts.js'
 import type { SessionLifetimes } from './flow/session/sessions.js'
 import { mfaOptionsSchema, readMfaSettings, type MfaOptions, type MfaSettings } from './mfa-options.js'
+import { oauthOptionsSchema, readOAuthSettings, type OAuthOptions, type OAuthSettings } from './oauth-options.js'
 import { passwordOptionsSchema } from './password/options-schema.js'
 import { createPasswords, type PasswordOptions, type Passwords } from './password/passwords.js'
 import { deriveKey } from './random.js'
@@ -51,6 +52,8 @@ export interface AccountOptions {
   encryptionKey?: string | readonly string[]
   /** Second factors; they need `encryptionKey`. */
   mfa?: MfaOptions
+  /** Sign-in at other providers, such as Google, and accounts there that users link. */
+  oauth?: OAuthOptions
   /** Lifetime of tokens that verify an address, in seconds. Default `{ tokenTtl: 86400 }`. */
   verification?: { tokenTtl?: number }
   /** Lifetime of tokens that reset a password, in seconds. Default `{ tokenTtl: 3600 }`. */
@@ -64,6 +67,8 @@ export interface AccountSettings extends Omit<MfaSettings, 'challenge' | 'recent
   passwords: Passwords
   refreshKeys: readonly [Buffer, ...Buffer[]]
   lifetimes: SessionLifetimes & { verification: number, passwordReset: number, challenge: number, recentSignIn: number }
+  /** Undefined without providers. */
+  oauth: OAuthSettings | undefined
   /** False for no check; otherwise seconds. */
   maxStaleness: number | false
   limits: AttemptLimits
@@ -100,7 +105,8 @@ export const accountOptionsSchema = {
   concealExistingUsers: flag,
   verification: tokenTtl,
   passwordReset: tokenTtl,
-  ...mfaOptionsSchema
+  ...mfaOptionsSchema,
+  ...oauthOptionsSchema
 }
 
 /** What of the rest of the options the account system stands on. */
@@ -141,6 +147,7 @@ export function readAccountSettings (options: AccountOptions, signing: SigningOp
       recentSignIn
     },
     ...mfa,
+    oauth: readOAuthSettings(options.oauth, listOf(sessions.secret ?? signing.secrets), mfa.sealer !== undefined),
     maxStaleness: revocation === false ? false : revocation === true ? 0 : revocation.maxStaleness,
     limits: limitsOf(options.attempts),
     adminRole: options.adminRole ?? 'admin',
@@ -151,8 +158,12 @@ export function readAccountSettings (options: AccountOptions, signing: SigningOp
 
 const MIN_SECRET_BYTES = 32
 
+function listOf (secrets: string | readonly string[]): readonly string[] {
+  return typeof secrets === 'string' ? [secrets] : secrets
+}
+
 function refreshKeys (secrets: string | readonly string[]): readonly [Buffer, ...Buffer[]] {
-  const list = typeof secrets === 'string' ? [secrets] : secrets
+  const list = listOf(secrets)
   if (list.some((one) => Buffer.byteLength(one) < MIN_SECRET_BYTES)) throw refuse('sessions.secret', `is shorter than ${MIN_SECRET_BYTES} bytes`)
   return list.map((one) => deriveKey(one, 'refresh tokens')) as [Buffer, ...Buffer[]]
 }

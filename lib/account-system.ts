@@ -9,7 +9,7 @@ import type { Identify, TrustedIssuer } from './flow/session/identify.js'
 import { createRevocation, type Revocation } from './flow/session/revocation.js'
 import type { JwtService } from './http/fastify-jwt.js'
 import { available } from './store/available.js'
-import type { EphemeralStore, FactorStore, SessionStore, UserStore } from './store/contract.js'
+import type { EphemeralStore, FactorStore, IdentityStore, SessionStore, UserStore } from './store/contract.js'
 
 /** The stores of one application, open, and the check of access tokens against them. */
 export interface OpenAccounts {
@@ -19,6 +19,7 @@ export interface OpenAccounts {
   users: UserStore
   sessions: SessionStore
   factors: FactorStore
+  identities: IdentityStore
   ephemeral: EphemeralStore
   revocation: Revocation
 }
@@ -37,11 +38,11 @@ export async function openAccounts (instance: FastifyInstance, settings: Account
     await one.open?.()
     instance.addHook('onClose', async () => { await one.close?.() })
   }
-  const { users, sessions, factors, ephemeral: stored } = available(store)
+  const { users, sessions, factors, identities, ephemeral: stored } = available(store)
   const { ephemeral } = ephemeralStore === undefined ? { ephemeral: stored } : available(ephemeralStore)
   pruneSessions(instance, sessions)
   const revocation = createRevocation({ users, sessions, ephemeral, maxStaleness: Number(maxStaleness), clockTolerance: local.rules.clockTolerance, requireVerified, clock: systemClock })
-  return { settings, issuer: local.rules.issuer, users, sessions, factors, ephemeral, revocation }
+  return { settings, issuer: local.rules.issuer, users, sessions, factors, identities, ephemeral, revocation }
 }
 
 const HOUR = 3_600_000
@@ -88,6 +89,6 @@ export function missingAccounts (problem: string): Accounts {
   const refuse = (): never => { throw new ConfigurationError({ option: 'store', message: problem }) }
   const refuseLater = async (): Promise<never> => refuse()
   const calls = { login: refuseLater, refresh: refuseLater, logout: refuseLater, logoutAll: refuseLater, register: refuseLater }
-  const groups = Object.fromEntries(['users', 'profile', 'sessions', 'passwords', 'verification', 'challenges', 'mfa'].map((name) => [name, { get: refuse, enumerable: false, configurable: true }]))
+  const groups = Object.fromEntries(['users', 'profile', 'sessions', 'passwords', 'verification', 'challenges', 'mfa', 'oauth'].map((name) => [name, { get: refuse, enumerable: false, configurable: true }]))
   return Object.defineProperties(calls, groups) as unknown as Accounts
 }

@@ -23,6 +23,12 @@ export interface AuthEvents {
   recovery_codes_replaced: { user: Account }
   mfa_enabled: { user: Account }
   mfa_disabled: { user: Account }
+  /** A user can sign in with an account at a provider from now on. */
+  oauth_account_linked: { user: Account, provider: string, accountId: string }
+  /** `accountId` is null where all accounts at the provider were unlinked. */
+  oauth_account_unlinked: { user: Account, provider: string, accountId: string | null }
+  /** A sign-in, or a link, ended with an error: its code, and the reason. */
+  oauth_failed: { provider: string, reason: string, origin: Origin }
   user_logout: { userId: string, sessionIds: readonly string[], reason: string }
   token_refreshed: { userId: string, sessionId: string, origin: Origin }
   refresh_token_reused: { userId: string, sessionId: string, origin: Origin }

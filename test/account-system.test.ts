@@ -25,8 +25,8 @@ t.test('stores are opened with the application and closed with it, and what shou
 
 t.test('what has neither to be opened nor said is just used', async (t) => {
   const { serverOptions, lines } = logged()
-  const { name, users, sessions, factors, ephemeral } = memoryStore()
-  const { signUp } = await accounts(t, { store: { name, users, sessions, factors, ephemeral } }, {}, serverOptions)
+  const { name, users, sessions, factors, identities, ephemeral } = memoryStore()
+  const { signUp } = await accounts(t, { store: { name, users, sessions, factors, identities, ephemeral } }, {}, serverOptions)
   t.ok(await signUp())
   t.strictSame(lines.filter(({ level }) => level >= 40), [])
 })

@@ -3,7 +3,7 @@ import type { User } from '../context.js'
 import { TokenInvalidError } from '../errors/authentication.js'
 import type { AuthEventEmitter, Origin } from '../events.js'
 import type { Passwords } from '../password/passwords.js'
-import type { EphemeralStore, FactorStore, SessionStore, UserStore } from '../store/contract.js'
+import type { EphemeralStore, FactorStore, IdentityStore, SessionStore, UserStore } from '../store/contract.js'
 import { createOneTimeTokens } from '../token/one-time.js'
 import { createRefreshTokens } from '../token/refresh-token.js'
 import type { Sealer } from '../encryption.js'
@@ -25,6 +25,8 @@ import type { IdentityProvider } from './provider.js'
 import { createMfa, type Mfa } from './mfa/enrolment.js'
 import { createProof } from './mfa/proof.js'
 import { createSecondFactor } from './mfa/second-factor.js'
+import { createOAuthFlow, type OAuthFlowSettings } from './oauth/flow.js'
+import type { OAuth } from './oauth/oauth.js'
 import { createChallengeAnswers } from './session/challenge-answers.js'
 import { createCompletion, type MfaPolicy } from './session/completion.js'
 import { createSignIn } from './session/sign-in.js'
@@ -38,6 +40,7 @@ export interface Accounts {
   /** The steps of a sign-in after the password. */
   readonly challenges: Pick<Login, 'respond'>
   readonly mfa: Mfa
+  readonly oauth: OAuth
   /** The user of an access token. Throws one of the 401 classes. */
   authenticate (accessToken: string): Promise<User>
   /** New tokens for a refresh token. Throws `TokenError` classes, `AuthenticationError` (session lapsed), `AccountUnavailableError`, `RateLimitError`. */
@@ -68,6 +71,7 @@ export interface AccountsOptions {
   users: UserStore
   sessions: SessionStore
   factors: FactorStore
+  identities: IdentityStore
   ephemeral: EphemeralStore
   passwords: Passwords
   /** The first makes refresh tokens, all read them. */
@@ -98,6 +102,8 @@ export interface AccountsOptions {
   mfaRequired: MfaPolicy
   /** What authenticator applications show beside a code. */
   issuerName: string
+  /** Undefined without providers: accounts can still be linked by calls. */
+  oauth: OAuthFlowSettings | undefined
 }
 
 /** Builds the account system: the rooms, wired together. */
@@ -130,10 +136,13 @@ export function createAccounts (options: AccountsOptions): { accounts: Accounts,
   const orChallenge = createOrChallenge(challenges)
   const login = createLogin({ ...options, provider, attempts, challenges, orChallenge })
 
+  const oauth = createOAuthFlow({ ...options, settings: options.oauth, prove, makeUser, completion, orChallenge, attempts })
+
   const accounts: Accounts = {
     login: login.signIn,
     challenges: { respond: login.respond },
     mfa,
+    oauth,
     authenticate: async (token) => await identify(token),
     refresh: sessions.refresh,
 

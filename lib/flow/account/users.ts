@@ -2,7 +2,7 @@ import type { Clock } from '../../clock.js'
 import { UserNotFoundError } from '../../errors/account.js'
 import type { AuthEventEmitter } from '../../events.js'
 import type { Passwords } from '../../password/passwords.js'
-import type { Account, FactorStore, Page, PageRequest, StoredUser, UserChanges, UserConditions, UserStore } from '../../store/contract.js'
+import type { Account, FactorStore, IdentityStore, Page, PageRequest, StoredUser, UserChanges, UserConditions, UserStore } from '../../store/contract.js'
 import { accountOf, movedNames, namesOf, normalizedNames, normalizedRoles, normalizeEmail, normalizeUsername, requiredFlag } from '../../user/account.js'
 import type { NewAccount, UserMaker } from './new-user.js'
 import { refusalOf, withPasswordCode } from './refusals.js'
@@ -40,6 +40,7 @@ export interface UsersOptions {
   passwords: Passwords
   sessions: Sessions
   factors: FactorStore
+  identities: IdentityStore
   makeUser: UserMaker
   events: AuthEventEmitter
   clock: Clock
@@ -54,7 +55,7 @@ const PAGE = 50
 const FIELDS = ['email', 'username', 'roles', 'is_active', 'is_verified', 'must_change_password'] as const satisfies ReadonlyArray<keyof AccountChanges>
 
 /** The user manager over these stores. */
-export function createUsers ({ users, passwords, sessions, factors, makeUser, events, clock, adminRole, requireVerified }: UsersOptions): Users {
+export function createUsers ({ users, passwords, sessions, factors, identities, makeUser, events, clock, adminRole, requireVerified }: UsersOptions): Users {
   async function get (id: string): Promise<StoredUser> {
     const user = await users.findById(id)
     if (user === undefined) throw new UserNotFoundError({ userId: id })
@@ -137,6 +138,7 @@ export function createUsers ({ users, passwords, sessions, factors, makeUser, ev
       await sessions.endAll(id, 'deleted')
       // Where users are in a table of the application's own, no foreign key does it.
       await factors.delete(id)
+      await identities.deleteAll(id)
       await events.emit('user_deleted', { userId: id })
     }
   }

@@ -228,6 +228,6 @@ export function refuseSignedOut (session: StoredSession, user: StoredUser, conte
 }
 
 /** Whether the session began before its user was signed out everywhere. */
-export function isSignedOut ({ createdAt }: StoredSession, { signedOutAt }: StoredUser): boolean {
+export function isSignedOut ({ createdAt }: Pick<StoredSession, 'createdAt'>, { signedOutAt }: StoredUser): boolean {
   return signedOutAt !== null && createdAt < signedOutAt
 }

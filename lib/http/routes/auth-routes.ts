@@ -9,6 +9,7 @@ import { answerOwnErrors } from './own-errors.js'
 import { callers, type CallerOf } from './caller.js'
 import { keyRoutes } from './keys.js'
 import { mfaResetRoutes, mfaRoutes, totpRoutes } from './mfa.js'
+import { oauthRoutes } from './oauth.js'
 import { namesRoutes, profileRoutes, sessionRoutes } from './profile.js'
 import { recoveryRoutes, registrationRoutes, verificationRoutes } from './registration.js'
 import { signInRoutes } from './sign-in.js'
@@ -33,13 +34,15 @@ export interface AuthRoutesOptions {
   recovery?: boolean
   /** `/mfa/totp` and what belongs to it. Default true where the plugin has an `encryptionKey`, or a provider. */
   mfa?: boolean
+  /** `/oauth`: sign-in at providers, and linked accounts. Default true where the plugin has `oauth`. */
+  oauth?: boolean
   /** `/users`, for who has the plugin's `adminRole`. Default true. */
   users?: boolean
   /** Serves the public keys of `jwt.secret` at `/.well-known/jwks.json`, without the prefix. Default false. */
   jwks?: boolean
 }
 
-const OPTIONS: Record<keyof AuthRoutesOptions, true> = { prefix: true, signIn: true, registration: true, profile: true, sessions: true, verification: true, recovery: true, mfa: true, users: true, jwks: true }
+const OPTIONS: Record<keyof AuthRoutesOptions, true> = { prefix: true, signIn: true, registration: true, profile: true, sessions: true, verification: true, recovery: true, mfa: true, oauth: true, users: true, jwks: true }
 
 async function routes (instance: FastifyInstance, options: AuthRoutesOptions): Promise<void> {
   const mounted = readOptions(instance, options)
@@ -64,12 +67,13 @@ async function routes (instance: FastifyInstance, options: AuthRoutesOptions): P
 }
 
 /** What only the users of a store have. */
-function storeRoutes (scope: FastifyInstance, { accounts, hasMfa, adminRole, requireVerified, concealExistingUsers }: MountedAccounts, options: AuthRoutesOptions, refusals: Documenter, callerOf: CallerOf): void {
+function storeRoutes (scope: FastifyInstance, { accounts, hasMfa, oauth, adminRole, requireVerified, concealExistingUsers }: MountedAccounts, options: AuthRoutesOptions, refusals: Documenter, callerOf: CallerOf): void {
   if (accounts === undefined) return
   if (options.registration !== false) registrationRoutes(scope, accounts, refusals, concealExistingUsers)
   if (options.profile !== false) namesRoutes(scope, accounts, refusals, callerOf, requireVerified)
   if (options.sessions !== false) sessionRoutes(scope, accounts, refusals, callerOf)
   if (options.verification !== false) verificationRoutes(scope, accounts, refusals)
+  if (oauth !== undefined && options.oauth !== false) oauthRoutes(scope, { ...oauth, oauth: accounts.oauth }, refusals, callerOf)
   if (options.users !== false) userRoutes(scope, accounts, refusals, adminRole, callerOf)
   if (!(options.mfa ?? hasMfa)) return
   mfaRoutes(scope, accounts.mfa, refusals, callerOf)
@@ -107,6 +111,7 @@ function readOptions (instance: FastifyInstance, options: AuthRoutesOptions): Mo
   if (mounted === undefined) throw refuse('register', 'authRoutes are registered where fastify-bouncer is not. Register and await the plugin before, in this scope or one around it.')
   if (mounted === null) throw refuse('store', 'authRoutes need the account system: give the plugin a store, such as store: sqliteStore(\'auth.db\') of fastify-bouncer/sql.')
   if (options.mfa === true && !mounted.hasMfa) throw refuse('encryptionKey', 'mfa: true needs second factors: give the plugin an encryptionKey, 32 random bytes in base64.')
+  if (options.oauth === true && mounted.oauth === undefined) throw refuse('oauth', 'oauth: true needs providers: give the plugin oauth: { providers }.')
   const lacking = mounted.accounts === undefined && STORE_ONLY.find((name) => options[name] === true)
   if (lacking) throw refuse(lacking, `${lacking} has no routes here: the users are the provider's, and it has nothing of the kind.`)
   return mounted

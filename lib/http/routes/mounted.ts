@@ -9,6 +9,8 @@ export interface MountedAccounts {
   service: SignInService
   /** Whether second factors can be set up. */
   hasMfa: boolean
+  /** Providers that users of the store can sign in at, and the address of this server; undefined for none. */
+  oauth: { providers: readonly string[], baseUrl: string | undefined } | undefined
   /** Whose tokens name users of these accounts. */
   issuer: string
   /** Undefined where errors are the application's. */

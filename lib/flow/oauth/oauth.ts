@@ -1,0 +1,172 @@
+import type { Clock } from '../../clock.js'
+import { AuthError } from '../../errors/auth-error.js'
+import { UserNotFoundError } from '../../errors/account.js'
+import { AccountUnavailableError } from '../../errors/authentication.js'
+import { OAuthStateError } from '../../errors/oauth.js'
+import { RequestInvalidError } from '../../errors/request.js'
+import type { AuthEventEmitter, Origin } from '../../events.js'
+import type { SessionStore, StoredUser, UserStore } from '../../store/contract.js'
+import { unavailability } from '../../user/account.js'
+import type { Attempts } from '../attempts.js'
+import type { SignInAnswer } from '../login.js'
+import type { Prove, TimedProof } from '../mfa/proof.js'
+import { isSignedOut } from '../session/sessions.js'
+import type { Binding, LinkIntent, OAuthAttempts } from './attempt.js'
+import type { CallbackParameters, ExternalIdentity, OAuthClient } from './client.js'
+import type { LinkedAccount, LinkedAccounts } from './linked-accounts.js'
+import type { OAuthSignIn } from './sign-in.js'
+
+/** How somebody wants to come back. */
+export interface AuthorizationRequest {
+  /** Where the provider sends the browser: the callback of this server, registered at the provider. */
+  readonly callbackUrl: string
+  /** Where a client waits for the answer that keeps a verifier of its own: one of `oauth.redirects`, exactly. */
+  readonly redirectTo?: string
+  /** Of that verifier: SHA-256 in base64url (RFC 7636, section 4.2). */
+  readonly codeChallenge?: string
+}
+
+/** Where a browser goes now. */
+export interface Authorization {
+  /** The page of the provider. */
+  readonly url: string
+  /** To be set in the browser, for ten minutes; undefined where a client keeps a verifier. */
+  readonly cookie: { readonly name: string, readonly value: string } | undefined
+}
+
+/** Who asks for a link. */
+export interface LinkRequest {
+  readonly userId: string
+  /** The session of the token that was shown. */
+  readonly sessionId?: string | undefined
+  readonly proof: TimedProof
+}
+
+/** Sign-in at providers, and what users have linked there. */
+export interface OAuth extends Pick<LinkedAccounts, 'link' | 'unlink' | 'tokens'> {
+  /** Begins a sign-in. Throws `RequestInvalidError` for a redirect that is not allowed, `OAuthProviderError`. */
+  authorize (provider: string, request: AuthorizationRequest): Promise<Authorization>
+  /** Begins a link for a user who is signed in. Throws as {@link OAuth.authorize}, and what proofs are refused with. */
+  authorizeLink (provider: string, request: AuthorizationRequest, link: LinkRequest, origin?: Origin): Promise<Authorization>
+  /** Where the client waits that keeps a verifier, the answer in its query; undefined where a cookie binds the attempt. Throws `OAuthStateError`. */
+  relay (provider: string, parameters: CallbackParameters): string | undefined
+  /**
+   * Ends a sign-in, or a link, with what the provider answered. Throws
+   * `OAuthStateError`, `OAuthProviderError`, `OAuthLinkRequiredError`,
+   * `OAuthAccountAlreadyLinkedError`, `AccountUnavailableError`, `RateLimitError`.
+   */
+  complete (provider: string, parameters: CallbackParameters, binding: Binding, origin?: Origin): Promise<SignInAnswer | LinkedAccount>
+  /** The linked accounts of a user, oldest first. */
+  accounts (userId: string): Promise<readonly LinkedAccount[]>
+}
+
+/** What it is made with. */
+export interface OAuthOptions {
+  clients: ReadonlyMap<string, OAuthClient>
+  redirects: readonly string[]
+  attempt: OAuthAttempts
+  accounts: LinkedAccounts
+  signIn: OAuthSignIn
+  users: UserStore
+  sessions: SessionStore
+  attempts: Attempts
+  prove: Prove
+  events: AuthEventEmitter
+  clock: Clock
+  requireVerified: boolean
+}
+
+/** As RFC 6749, section 4.1.2.1, has them. */
+const ERROR = /^[a-z_]{1,64}$/
+/** S256 of a verifier. */
+const CHALLENGE = /^[A-Za-z0-9_-]{43}$/
+
+/** Sign-in and linking over these providers. */
+export function createOAuth (options: OAuthOptions): OAuth {
+  const { clients, redirects, attempt: attemptStore, accounts, signIn, users, sessions, attempts, prove, events, clock, requireVerified } = options
+
+  function clientOf (provider: string): OAuthClient {
+    const client = clients.get(provider)
+    if (client === undefined) throw new TypeError(`No provider is called ${provider}`)
+    return client
+  }
+
+  async function begin (provider: string, { callbackUrl, redirectTo, codeChallenge }: AuthorizationRequest, link?: LinkIntent): Promise<Authorization> {
+    const client = clientOf(provider)
+    const { attempt, state, cookie } = attemptStore.begin(provider, callbackUrl, checkRedirect(redirects, redirectTo, codeChallenge), link)
+    return { url: await client.authorizationUrl({ ...attempt, state }), cookie }
+  }
+
+  /** The user who asked for a link, if he is signed in still. */
+  async function linking ({ userId, sessionId, since }: LinkIntent): Promise<StoredUser> {
+    const user = await users.findById(userId)
+    const reason = unavailability(user, requireVerified)
+    if (user === undefined || reason !== undefined) throw new AccountUnavailableError({ userId, reason })
+    const session = sessionId === undefined ? undefined : await sessions.find(sessionId)
+    const over = sessionId !== undefined && (session === undefined || session.endedAt !== null || session.expiresAt <= clock())
+    if (over || isSignedOut(session ?? { createdAt: since }, user)) throw new OAuthStateError({ reason: 'signed_out' })
+    return user
+  }
+
+  async function end (identity: ExternalIdentity, link: LinkIntent | undefined, origin: Origin): Promise<SignInAnswer | LinkedAccount> {
+    return link === undefined ? await signIn(identity, origin) : await accounts.link((await linking(link)).id, identity)
+  }
+
+  return {
+    authorize: async (provider, request) => await begin(provider, request),
+
+    async authorizeLink (provider, request, { userId, sessionId, proof }, origin = {}) {
+      clientOf(provider)
+      const user = await users.findById(userId)
+      if (user === undefined) throw new UserNotFoundError({ userId })
+      await prove(user, proof, origin)
+      return await begin(provider, request, { userId, sessionId, since: clock() })
+    },
+
+    relay (provider, parameters) {
+      const { bound } = attemptStore.read(provider, parameters.state)
+      if ('cookie' in bound) return undefined
+      const target = new URL(bound.redirectTo)
+      for (const [name, value] of Object.entries(parameters)) target.searchParams.set(name, name === 'error' && !ERROR.test(value) ? 'server_error' : value)
+      return target.href
+    },
+
+    async complete (provider, parameters, binding, origin = {}) {
+      const client = clientOf(provider)
+      const counted = await attempts.begin('oauth', undefined, origin)
+      try {
+        if (parameters.code === undefined && parameters.error === undefined) throw new OAuthStateError({ reason: 'missing' })
+        const attempt = await attemptStore.finish(provider, parameters.state, binding)
+        const identity = await client.exchange(parameters, { ...attempt, state: parameters.state as string })
+        const answer = await end(identity, attempt.link, origin)
+        await counted.succeeded()
+        return answer
+      } catch (error) {
+        if (error instanceof AuthError) await events.emit('oauth_failed', { provider, reason: reasonOf(error), origin })
+        throw error
+      }
+    },
+
+    accounts: accounts.list,
+    link: accounts.link,
+    unlink: accounts.unlink,
+    tokens: accounts.tokens
+  }
+}
+
+/** Both or neither: an answer that waits at an address must be of use to nobody but the client who asked. Throws {@link RequestInvalidError}. */
+function checkRedirect (redirects: readonly string[], redirectTo: string | undefined, codeChallenge: string | undefined): { codeChallenge: string, redirectTo: string } | undefined {
+  if (redirectTo === undefined && codeChallenge === undefined) return undefined
+  if (redirectTo === undefined || !redirects.includes(redirectTo)) throw invalid('redirect_to', 'must be one of the addresses that oauth.redirects allows, exactly')
+  if (codeChallenge === undefined || !CHALLENGE.test(codeChallenge)) throw invalid('code_challenge', 'must be the SHA-256 of a verifier, in base64url')
+  return { codeChallenge, redirectTo }
+}
+
+function invalid (path: string, message: string): RequestInvalidError {
+  return new RequestInvalidError({ errors: [{ path, message }] })
+}
+
+function reasonOf (error: AuthError): string {
+  const { reason } = error as { reason?: unknown }
+  return typeof reason === 'string' ? `${error.code}: ${reason}` : error.code
+}
