@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import type { AddressInfo } from 'node:net'
+import { SignJWT } from 'jose'
 import type { Test } from 'tap'
 import type { OAuthProviderOptions } from '../index.js'
 import { issuerKey } from './oidc-issuer.js'
@@ -27,6 +28,10 @@ export interface OAuthProvider {
   register (...redirectUris: string[]): Promise<void>
   /** Answers a path in place of the provider; undefined answers nothing at all. */
   answerInstead (path: string, answer: ((response: ServerResponse) => void) | undefined): void
+  /** Answers a path with JSON. */
+  answerWith (path: string, body: unknown, status?: number): void
+  /** Tokens with an ID token of these claims, signed as its own are. */
+  tokens (claims: Record<string, unknown>): Promise<object>
   /** As before. */
   answerAgain (): void
   stop (): Promise<void>
@@ -99,6 +104,15 @@ export async function oauthProvider (t: Test, changes: object = {}): Promise<OAu
     visit: async (start, person) => await followBack(url, start, person),
     register,
     answerInstead: (path, answer) => { instead.set(path, answer) },
+    answerWith (path, body, status = 200) {
+      instead.set(path, (response) => { response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body)) })
+    },
+    async tokens (claims) {
+      const now = Math.floor(Date.now() / 1000)
+      const idToken = await new SignJWT({ iss: url, aud: client.client_id, sub: 'ada', iat: now, exp: now + 300, ...claims })
+        .setProtectedHeader({ alg: 'RS256', kid: key.kid }).sign(key.privateKey)
+      return { access_token: 'an access token of the provider', token_type: 'Bearer', expires_in: 60, id_token: idToken }
+    },
     answerAgain: () => { instead.clear() },
     stop
   }

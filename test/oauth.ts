@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
-import type { LightMyRequestResponse } from 'fastify'
+import type { FastifyServerOptions, LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
-import type { AuthPluginOptions, OAuthOptions } from '../index.js'
+import type { AuthPluginOptions, OAuthOptions, OAuthProviderOptions } from '../index.js'
 import { accounts, type AccountsApp } from './accounts.js'
 import { oauthProvider, type OAuthProvider } from './oauth-provider.js'
 
@@ -35,10 +35,13 @@ export interface OAuthApp extends AccountsApp {
   link (token: string, person: string): Promise<LightMyRequestResponse>
 }
 
+/** Options, and what is changed of `acme`. */
+export type OAuthChanges = Partial<OAuthOptions> & { acme?: Partial<OAuthProviderOptions> }
+
 /** An application whose users can sign in at a provider called `acme`. */
-export async function oauthAccounts (t: Test, oauth: Partial<OAuthOptions> = {}, overrides: AuthPluginOptions = {}, provider?: OAuthProvider): Promise<OAuthApp> {
-  const acme = provider ?? await oauthProvider(t)
-  const built = await accounts(t, { ...overrides, oauth: { providers: { acme: acme.options }, redirects: [redirectTo], baseUrl, ...oauth } })
+export async function oauthAccounts (t: Test, { acme: changes, ...oauth }: OAuthChanges = {}, overrides: AuthPluginOptions = {}, serverOptions: FastifyServerOptions = {}): Promise<OAuthApp> {
+  const acme = await oauthProvider(t)
+  const built = await accounts(t, { ...overrides, oauth: { providers: { acme: { ...acme.options, ...changes }, other: { ...acme.options, issuer: 'https://other.example' } }, redirects: [redirectTo], baseUrl, ...oauth } }, {}, serverOptions)
   const { call } = built
 
   function begun (response: LightMyRequestResponse, url: unknown): Begun {

@@ -48,9 +48,9 @@ export interface BegunAttempt {
 /** Attempts under way. Nothing is stored of them but that they are over: whoever begins many fills nothing. */
 export interface OAuthAttempts {
   begin (provider: string, callbackUrl: string, client: { codeChallenge: string, redirectTo: string } | undefined, link?: LinkIntent): BegunAttempt
-  /** The attempt of a state, not used up. Throws {@link OAuthStateError} for one that is missing, made up, another provider's or expired. */
-  read (provider: string, state: string | undefined): OAuthAttempt
-  /** The attempt of whoever began it, used up. Throws {@link OAuthStateError}. */
+  /** Where the client waits that keeps a verifier; undefined for every other state, good or bad. Nothing is used up. */
+  waitsAt (provider: string, state: string | undefined): string | undefined
+  /** The attempt of whoever began it, used up. Throws {@link OAuthStateError} for a state that is missing, made up, another provider's, expired, used, or somebody else's. */
   finish (provider: string, state: string | undefined, binding: Binding): Promise<OAuthAttempt>
 }
 
@@ -70,20 +70,14 @@ export const ATTEMPT_LIFETIME = 600
 export function createOAuthAttempts ({ ephemeral, stateKeys, clock, random = systemRandom }: OAuthAttemptsOptions): OAuthAttempts {
   const sealer = createSealer(stateKeys, random)
 
-  function open (provider: string, state: string): OAuthAttempt {
+  /** The attempt that was sealed; undefined for what was made up, or is another provider's. */
+  function open (provider: string, state: string): OAuthAttempt | undefined {
     try {
       return JSON.parse(sealer.open(state, placeOf(provider)).text)
     } catch (error) {
-      if (error instanceof ConfigurationError) throw new OAuthStateError({ reason: 'unknown' })
+      if (error instanceof ConfigurationError) return undefined
       throw error
     }
-  }
-
-  function read (provider: string, state: string | undefined): OAuthAttempt {
-    if (state === undefined || state === '') throw new OAuthStateError({ reason: 'missing' })
-    const attempt = open(provider, state)
-    if (clock() >= attempt.until) throw new OAuthStateError({ reason: 'expired' })
-    return attempt
   }
 
   return {
@@ -101,10 +95,16 @@ export function createOAuthAttempts ({ ephemeral, stateKeys, clock, random = sys
       return { attempt, state: sealer.seal(JSON.stringify(attempt), placeOf(provider)), cookie: client === undefined ? { name: cookieOf(attempt), value } : undefined }
     },
 
-    read,
+    waitsAt (provider, state = '') {
+      const { bound, until = 0 } = open(provider, state) ?? {}
+      return bound !== undefined && 'redirectTo' in bound && clock() < until ? bound.redirectTo : undefined
+    },
 
-    async finish (provider, state, binding) {
-      const attempt = read(provider, state)
+    async finish (provider, state = '', binding) {
+      if (state === '') throw new OAuthStateError({ reason: 'missing' })
+      const attempt = open(provider, state)
+      if (attempt === undefined) throw new OAuthStateError({ reason: 'unknown' })
+      if (clock() >= attempt.until) throw new OAuthStateError({ reason: 'expired' })
       if (!isBound(attempt, binding)) throw new OAuthStateError({ reason: 'binding' })
       // In one step, since the same callback may come twice at once.
       if (!await ephemeral.add(`oauth_attempt:${digest(attempt.id)}`, '1', attempt.until - clock() + 1000)) throw new OAuthStateError({ reason: 'used' })

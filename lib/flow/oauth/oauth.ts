@@ -48,7 +48,7 @@ export interface OAuth extends Pick<LinkedAccounts, 'link' | 'unlink' | 'tokens'
   authorize (provider: string, request: AuthorizationRequest): Promise<Authorization>
   /** Begins a link for a user who is signed in. Throws as {@link OAuth.authorize}, and what proofs are refused with. */
   authorizeLink (provider: string, request: AuthorizationRequest, link: LinkRequest, origin?: Origin): Promise<Authorization>
-  /** Where the client waits that keeps a verifier, the answer in its query; undefined where a cookie binds the attempt. Throws `OAuthStateError`. */
+  /** Where the client waits that keeps a verifier, the answer in its query; undefined for every other answer, which {@link OAuth.complete} takes or refuses. */
   relay (provider: string, parameters: CallbackParameters): string | undefined
   /**
    * Ends a sign-in, or a link, with what the provider answered. Throws
@@ -124,9 +124,9 @@ export function createOAuth (options: OAuthOptions): OAuth {
     },
 
     relay (provider, parameters) {
-      const { bound } = attemptStore.read(provider, parameters.state)
-      if ('cookie' in bound) return undefined
-      const target = new URL(bound.redirectTo)
+      const redirectTo = attemptStore.waitsAt(provider, parameters.state)
+      if (redirectTo === undefined) return undefined
+      const target = new URL(redirectTo)
       for (const [name, value] of Object.entries(parameters)) target.searchParams.set(name, name === 'error' && !ERROR.test(value) ? 'server_error' : value)
       return target.href
     },
