@@ -37,7 +37,8 @@ export function createSealer (keys: readonly [Buffer, ...Buffer[]], random: Rand
       const id = sealed.slice(0, KEY_ID)
       const key = byId.get(id)
       const bytes = Buffer.from(sealed.slice(KEY_ID + 1), 'base64url')
-      if (key === undefined || bytes.length < NONCE + TAG) throw unreadable()
+      // One spelling: the decoder reads over what is no base64url.
+      if (key === undefined || bytes.length < NONCE + TAG || sealed !== `${id}.${bytes.toString('base64url')}`) throw unreadable()
       const decipher = createDecipheriv(ALGORITHM, key, bytes.subarray(0, NONCE), { authTagLength: TAG })
         .setAAD(Buffer.from(place)).setAuthTag(bytes.subarray(-TAG))
       try {

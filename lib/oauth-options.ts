@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import { ConfigurationError } from './errors/operation.js'
-import type { ClientAuthMethod, OAuthProviderSettings } from './flow/oauth/client.js'
+import type { ClientAuthMethod, OAuthProviderSettings } from './flow/oauth/settings.js'
 import { OAUTH_PRESETS, type OAuthEndpoints, type OAuthPreset, type OAuthPresetName, type ProfileMap } from './flow/oauth/presets.js'
 import { profileReader, type ProfileReader } from './flow/oauth/profile.js'
 import { deriveKey } from './random.js'

@@ -6,6 +6,7 @@ import t from 'tap'
 import authPlugin, { ConfigurationError, memoryStore, validateOptions, type AuthPluginOptions } from '../../index.js'
 import { accounts, clock, mailed, password, type AccountsApp } from '../accounts.js'
 import { encryptionKey } from '../totp.js'
+import { oauthAccounts, type OAuthApp } from '../oauth.js'
 import { watched } from '../watched-store.js'
 import { contract } from './contract.js'
 import { bearer, build, forge, claims, issuer, audience, now, options, refused, server } from '../build.js'
@@ -377,11 +378,63 @@ t.test('an operation of accounts that is refused gets its class', async (t) => {
   }
 })
 
+const oauthOperations: Array<Pick<Operation, 'provokes' | 'status' | 'code' | 'detail'> & { run: (app: OAuthApp) => Promise<LightMyRequestResponse> }> = [
+  {
+    provokes: 'OAuthStateError',
+    status: 400,
+    code: 'OAUTH_STATE_INVALID',
+    detail: 'The sign-in attempt is invalid or has expired.',
+    run: async ({ comeBack }) => await comeBack('?code=x&state=y')
+  },
+  {
+    provokes: 'OAuthProviderError',
+    status: 502,
+    code: 'OAUTH_PROVIDER_ERROR',
+    detail: 'The sign-in provider did not answer correctly.',
+    async run ({ provider, call }) {
+      await provider.stop()
+      return await call('GET', '/oauth/acme/authorize')
+    }
+  },
+  {
+    provokes: 'OAuthLinkRequiredError',
+    status: 409,
+    code: 'OAUTH_LINK_REQUIRED',
+    detail: 'An account with this e-mail address exists. Sign in to it first, then link this provider.',
+    async run ({ app, signIn }) {
+      await app.bouncer.users.create({ email })
+      return await signIn('ada')
+    }
+  },
+  {
+    provokes: 'OAuthAccountAlreadyLinkedError',
+    status: 400,
+    code: 'OAUTH_ACCOUNT_ALREADY_LINKED',
+    detail: 'This provider account is already linked to another user. One provider identity can only be linked to a single local account.',
+    async run ({ signUp, link }) {
+      await link((await signUp()).access_token, 'ada')
+      return await link((await signUp()).access_token, 'ada')
+    }
+  }
+]
+
+t.test('an operation at a provider that is refused gets its class', async (t) => {
+  for (const { provokes, status, code, detail, run } of oauthOperations) {
+    await t.test(`${provokes} (${code})`, async (t) => {
+      const app = await oauthAccounts(t)
+      app.provider.people.set('ada', { email, email_verified: true })
+      const response = await run(app)
+      refused(t, response, status, code, detail)
+      t.strictSame(response.json().extra, { code })
+    })
+  }
+})
+
 /** Classes whose operations come with a later version. */
-const LATER = /^(OAuth\w+|SignatureExpired|BadSignature|Onboarding\w+)Error$/
+const LATER = /^(SignatureExpired|BadSignature|Onboarding\w+)Error$/
 
 t.test('every class whose operation there is, is provoked here', async (t) => {
-  const provoked = new Set([...cases.map(({ provokes }) => provokes), ...operations.map(({ provokes }) => provokes), 'ConfigurationError'])
+  const provoked = new Set([...cases.map(({ provokes }) => provokes), ...[...operations, ...oauthOperations].map(({ provokes }) => provokes), 'ConfigurationError'])
   for (const { class: name, abstract } of contract) {
     if (!abstract) t.equal(provoked.has(name), !LATER.test(name), name)
   }

@@ -1,19 +1,26 @@
 import { Type } from '@sinclair/typebox'
 import t from 'tap'
-import { authErrorHandler, authRoutes, ErrorCode, InsufficientRolesError, InvalidPasswordError, memoryStore, UserAlreadyExistsError } from '../../index.js'
+import { authErrorHandler, authRoutes, ErrorCode, InsufficientRolesError, InvalidPasswordError, memoryStore, OAuthAccountAlreadyLinkedError, UserAlreadyExistsError } from '../../index.js'
 import { accounts, cheapHash, password, tokensOf } from '../accounts.js'
 import { build } from '../build.js'
 import { logged } from '../log-lines.js'
+import { oauthAccounts } from '../oauth.js'
 
-// The "Exception Context Reference" of litestar-auth, from top to bottom, as far
-// as it is about users, passwords and roles: what it says of each class, and its
-// examples as an application writes them here. Linked accounts are of a later
-// version.
+// The "Exception Context Reference" of litestar-auth, from top to bottom: what it
+// says of each class, and its examples as an application writes them here.
 
 const email = 'admin@example.com'
 
 /** A body of the page; its lines are broken for readers. */
 const page = (body: string): string => JSON.stringify(JSON.parse(body))
+
+const ALREADY_LINKED = page(`{
+  "status_code": 400,
+  "detail": "This provider account is already linked to another user. One provider identity can only be linked to a single local account.",
+  "extra": {
+    "code": "OAUTH_ACCOUNT_ALREADY_LINKED"
+  }
+}`)
 
 const USER_EXISTS = page(`{
   "status_code": 400,
@@ -52,6 +59,27 @@ t.test('serialization boundary: only message and code go out, unless the applica
     const response = await call('POST', '/register', { email, password })
     t.strictSame(response.json(), { status_code: 400, detail: 'A user with the provided credentials already exists.', extra: { code: 'USER_ALREADY_EXISTS', ...extra } })
   }
+})
+
+t.test('OAuthAccountAlreadyLinkedError: an identity that belongs to another user', async (t) => {
+  const { serverOptions, lines } = logged()
+  const { app, link, signUp } = await oauthAccounts(t, {}, {}, serverOptions)
+  const { oauth } = app.bouncer
+  const [owner, other] = [await signUp(), await signUp()]
+  await oauth.link(owner.id, { provider: 'acme', subject: 'acct-123', email: 'user@example.com' })
+  const log: unknown[] = []
+  try {
+    await oauth.link(other.id, { provider: 'acme', subject: 'acct-123', email: 'user@example.com' })
+  } catch (exc) {
+    if (!(exc instanceof OAuthAccountAlreadyLinkedError)) throw exc
+    log.push(['OAuth account conflict provider=%s account_id=%s existing_user_id=%s', exc.provider, exc.accountId, exc.existingUserId])
+    t.match(exc.message, new RegExp(`acme.*acct-123.*${owner.id}`), 'the message, for operators, includes the three')
+  }
+  t.strictSame(log, [['OAuth account conflict provider=%s account_id=%s existing_user_id=%s', 'acme', 'acct-123', owner.id]])
+
+  const response = await link(other.access_token, 'acct-123')
+  t.equal(response.payload, ALREADY_LINKED)
+  t.match(lines.find(({ err }) => err !== undefined), { err: { type: 'OAuthAccountAlreadyLinkedError', provider: 'acme', accountId: 'acct-123', existingUserId: owner.id } })
 })
 
 t.test('UserAlreadyExistsError: a create or an update collides with an identity', async (t) => {

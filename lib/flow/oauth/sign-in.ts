@@ -49,7 +49,8 @@ export function createOAuthSignIn (options: OAuthSignInOptions): OAuthSignIn {
 
   /** The user of an identity that another request is making just now. */
   async function madeMeanwhile (identity: ExternalIdentity, user: StoredUser): Promise<StoredUser | undefined> {
-    for (let look = 0; look < LOOKS && clock() - user.createdAt < NEW; look++) {
+    const looks = user.passwordHash === null && clock() - user.createdAt < NEW ? LOOKS : 0
+    for (let look = 0; look < looks; look++) {
       const found = await known(identity)
       if (found !== undefined) return found
       await new Promise((resolve) => setTimeout(resolve, PAUSE))

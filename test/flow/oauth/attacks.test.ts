@@ -100,6 +100,7 @@ t.test('attack: the state of another browser', async (t) => {
   const [mine, theirs] = [await app.begin(), await app.begin()]
   const query = await app.visit(theirs, 'ada')
   const asked = app.provider.asked.length
+  invalid(t, app, await app.call('GET', `/oauth/acme/callback${query}`))
   const [name = ''] = theirs.cookie.split('=')
   const [, value = ''] = mine.cookie.split('=')
   for (const cookie of ['', mine.cookie, `${name}=${value}`, `${name}=`, `${name}=x`, `${name.replace('__Host-', '')}=${theirs.cookie.split('=')[1]}`, `x${theirs.cookie}`, '=;;=', `__proto__=${value}`]) {

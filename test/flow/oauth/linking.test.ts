@@ -34,6 +34,7 @@ t.test('an account is linked, shown, used, and unlinked', async (t) => {
   const app = await withPeople(t)
   const user = await app.signUp()
   t.strictSame(await linked(app, user.access_token), [])
+  t.equal((await app.call('POST', '/oauth/acme/link', undefined, user.access_token)).statusCode, 200, 'a body is not needed')
   const begun = await app.beginLink(user.access_token)
   t.strictSame([begun.response.statusCode, Object.keys(begun.response.json())], [200, ['authorization_url']])
   const response = await app.comeBack(await app.visit(begun, 'ada'), begun.cookie)

@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
 import { memoryStore, type AuthPluginOptions, type OAuthOptions } from '../../../index.js'
-import { cheapHash, password, until } from '../../accounts.js'
+import { cheapHash, clock, password, until } from '../../accounts.js'
 import { refused } from '../../build.js'
 import { logged } from '../../log-lines.js'
 import { oauthAccounts, verifierOf, type OAuthApp, type OAuthChanges } from '../../oauth.js'
@@ -221,6 +221,23 @@ t.test('race: an address that is taken while its user is made', async (t) => {
   refused(t, await second, 400, 'OAUTH_STATE_INVALID')
 })
 
+t.test('race: the account of an address that is linked elsewhere meanwhile', async (t) => {
+  const pass = clock(t)
+  const store = watched(memoryStore())
+  const app = await withAda(t, { linkByEmail: true }, { store })
+  const { id } = await app.app.bouncer.users.create({ email: 'ada@example.com', is_verified: true })
+  pass(10)
+  const begun = await app.begin()
+  const query = await app.visit(begun, 'ada')
+  const held = store.hold('users.findByEmail', 'after')
+  const answer = app.comeBack(query, begun.cookie)
+  await held.reached
+  await app.app.bouncer.oauth.link(id, { provider: 'acme', subject: 'ada' })
+  held.release()
+  t.equal(decodeJwt((await answer).json().access_token).sub, id)
+  t.equal(app.happened('oauth_account_linked').length, 1)
+})
+
 t.test('race: an account that is unlinked, or its user deactivated, before the session is there', async (t) => {
   for (const [name, change, status, code] of [
     ['unlinked', async ({ app }: OAuthApp, id: string) => { await app.bouncer.users.setPassword(id, password); await app.bouncer.oauth.unlink(id, { provider: 'acme' }) }, 400, 'OAUTH_STATE_INVALID'],
@@ -251,6 +268,11 @@ t.test('a store that fails while a user is made leaves none behind', async (t) =
   store.failing.add('identities.insert')
   refused(t, await app.signIn('ada'), 503, 'AUTH_UNAVAILABLE')
   t.equal(await store.users.findByEmail('ada@example.com'), undefined)
+  store.failing.clear()
+  store.failing.add('users.insert')
+  refused(t, await app.signIn('ada'), 503, 'AUTH_UNAVAILABLE')
+  store.failing.clear()
+  store.failing.add('identities.insert')
   store.failing.add('users.delete')
   refused(t, await app.signIn('ada'), 503, 'AUTH_UNAVAILABLE')
   t.ok(lines.some(({ msg }) => /what was to be done after an answer failed/.test(msg)), 'what could not be undone is reported')
