@@ -6,6 +6,7 @@ import { ConfigurationError } from '../errors/operation.js'
 import { isThenable } from '../promise.js'
 import type { Authenticator, RequestIdentity } from './authenticate.js'
 import { namesPolicy, optionalPolicy, userPolicy, type Policy } from './policy.js'
+import type { Refuser } from './refusal.js'
 import type { SignedRequestOptions } from './signed-request.js'
 import type { SignedUrlOptions } from './signed-url.js'
 
@@ -53,9 +54,6 @@ export const ADMITTED = Symbol('fastify-bouncer.admitted')
 
 /** Answers {@link ADMITTED}, or with what stands in a request's way; a promise only where authentication needs one. */
 export type Enforcer = (request: FastifyRequest, policy: Policy) => unknown
-
-/** Sends, or passes on, what stood in a request's way. */
-export type Refuser = (error: unknown, request: FastifyRequest, reply: FastifyReply, done: (error: Error) => void) => void
 
 /** Enforces policies by `authenticate`. */
 export function createEnforcer (authenticate: Authenticator): Enforcer {

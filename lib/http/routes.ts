@@ -3,8 +3,9 @@ import { AuthError } from '../errors/auth-error.js'
 import { ConfigurationError } from '../errors/operation.js'
 import { identityOf } from './authenticate.js'
 import type { CodedClass } from './documented-error.js'
-import { ADMITTED, createGuard, policyOf, type Enforcer, type Guard, type Refuser } from './guards.js'
+import { ADMITTED, createGuard, policyOf, type Enforcer, type Guard } from './guards.js'
 import { asksForUsers, bodyHooks, combine, userPolicy, type Policy } from './policy.js'
+import type { Refuser } from './refusal.js'
 import { looksDeclared, readDeclaration } from './route-auth.js'
 import { contradiction, outOfScope, overwritten, tooEarly } from './route-mistakes.js'
 import type { ScopeGuards } from './scope-guards.js'
@@ -92,8 +93,7 @@ function guardRoute (instance: FastifyInstance, route: RouteOptions, options: Ro
   const declared = declaration.kind === 'asking' ? declaration.policy : undefined
   const policy = declared ?? (!anonymous && isProtected(options.protect, route) ? userPolicy : undefined)
   const mark: RouteMark = { guard: undefined }
-  // New arrays and objects throughout: those given are the application's, and
-  // may serve several routes.
+  // New arrays and objects throughout: those given may serve several routes.
   if (policy !== undefined) {
     const guard = createGuard(policy, declared === undefined ? sparingPreflights(options.enforce, route) : options.enforce, options.refuse)
     route[options.hook] = [guard, ...listOf(route[options.hook])] as never

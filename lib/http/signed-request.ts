@@ -6,9 +6,9 @@ import { EMPTY_DIGEST, readMessageSignature, signatureBase, verifiesMessage, typ
 import { readKeys, type RequestKeys } from '../signing/request-keys.js'
 import { isSeconds } from '../signing/whole-seconds.js'
 import { announcesBody, digestBody } from './body-digest.js'
-import type { Refuser } from './guards.js'
 import { nonceCheck, type NonceCheck, type Remember } from './nonces.js'
 import { proofPolicy, type Policy } from './policy.js'
+import type { Refuser } from './refusal.js'
 
 /** What {@link Guards.requireSignedRequest} takes. */
 export interface SignedRequestOptions {
