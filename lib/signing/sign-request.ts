@@ -38,6 +38,7 @@ export function signRequest (options: SignRequestOptions): Record<string, string
   const { keyId, method = 'GET', url, body = '', clock = systemClock, random = systemRandom } = options
   const [key] = readSecrets(options.secret, 'secret', MIN_SECRET_BYTES)
   if (typeof body !== 'string' && !(body instanceof Uint8Array)) throw new TypeError('signRequest() takes a body as it will be sent: text or bytes')
+  if (typeof keyId !== 'string') throw new TypeError('signRequest() needs a keyId')
   const { pathname, search } = new URL(url, 'http://fastify-bouncer.invalid')
   const headers = Object.fromEntries(Object.entries(options.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]))
   if (body.length > 0) headers['content-digest'] = contentDigest(createHash('sha256').update(body).digest())

@@ -54,13 +54,13 @@ export function urlSigner (keys: readonly Buffer[], clock: Clock): UrlSigner {
   // make equal before comparing: no order, no escapes, no second value of a name.
   function verifyUrl (target: string, options: { method?: string } = {}): { expiresAt: Date } {
     knownOptions(options, 'verifyUrl()', 'method')
+    const method = methodOf(options.method === undefined ? 'GET' : options.method)
     if (typeof target !== 'string' || target.length > MAX_LENGTH) throw new BadSignatureError({ reason: 'malformed' })
     const signed = target.slice(0, -TAIL_LENGTH)
     const [, signature] = TAIL.exec(target.slice(-TAIL_LENGTH)) ?? []
     const [, expires] = EXPIRES.exec(signed) ?? []
     if (signature === undefined || expires === undefined) throw new BadSignatureError({ reason: 'malformed' })
     const given = Buffer.from(signature)
-    const method = methodOf(options.method ?? 'GET')
     if (!keys.some((key) => equal(given, Buffer.from(mac(key, method, signed).toString('base64url'))))) throw new BadSignatureError({ reason: 'mismatch' })
     if (seconds() > Number(expires)) throw new SignatureExpiredError()
     return { expiresAt: new Date(Number(expires) * 1000) }
