@@ -3,9 +3,10 @@ import { systemClock, type Clock } from './clock.js'
 import { ConfigurationError } from './errors/operation.js'
 import { BadSignatureError, SignatureExpiredError } from './errors/signing.js'
 import { deriveKey, digest, equal } from './random.js'
+import { knownOptions } from './signing/call-options.js'
 import { MIN_SECRET_BYTES, readSecrets, type Secrets } from './signing/secrets.js'
 import { urlSigner, type UrlSigner } from './signing/urls.js'
-import { isSeconds, knownOptions, SECONDS } from './signing/whole-seconds.js'
+import { isSeconds, SECONDS } from './signing/whole-seconds.js'
 
 interface AnySignerOptions {
   /** At least 32 bytes each. Of several, for rotation, the first signs and all verify. */
@@ -49,7 +50,7 @@ export interface SignedValue {
 export interface ValueSigner {
   /** `value:signature`, or `value:timestamp:signature`. Throws {@link TypeError} for what is no text, or over 65,536 characters. */
   sign (value: string, options?: { timestamp?: boolean }): string
-  /** The value. Throws {@link BadSignatureError} for whatever was not signed so, and {@link SignatureExpiredError} for what is older than `maxAge`. */
+  /** The value. Throws {@link BadSignatureError} for whatever was not signed so, {@link SignatureExpiredError} for what is older than `maxAge`, and {@link TypeError} for options that are none. */
   unsign (signed: string, options?: UnsignOptions): string
   /** As {@link ValueSigner.unsign}, with the time at which it was signed. */
   read (signed: string, options?: UnsignOptions): SignedValue
@@ -139,7 +140,7 @@ function valueSigner ({ plain, timed, separator, clockTolerance, clock, told }: 
       if (asksTime) throw new BadSignatureError({ reason: 'no_timestamp' })
       return { value: text, signedAt: undefined }
     }
-    if ((told || asksTime) && signedBy(timed, text, signature)) return checkTime(splitTime(text, separator), maxAge)
+    if (signedBy(timed, text, signature)) return checkTime(splitTime(text, separator), maxAge)
     throw new BadSignatureError({ reason: 'mismatch' })
   }
 

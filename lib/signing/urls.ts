@@ -1,7 +1,8 @@
 import type { Clock } from '../clock.js'
 import { BadSignatureError, SignatureExpiredError } from '../errors/signing.js'
 import { equal, mac } from '../random.js'
-import { isSeconds, knownOptions, SECONDS } from './whole-seconds.js'
+import { knownOptions } from './call-options.js'
+import { isSeconds, SECONDS } from './whole-seconds.js'
 
 /** How a URL is signed. */
 export interface SignUrlOptions {

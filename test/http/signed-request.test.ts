@@ -316,6 +316,21 @@ t.test('in a scope, in preValidation, twice, beside a guard for users, before or
   t.equal((await post('/user', bearer())).statusCode, 200)
 })
 
+t.test('the HEAD route that Fastify adds is guarded as its GET route is', async (t) => {
+  const app = await build(t)
+  app.get('/', { preHandler: app.requireSignedRequest({ keys }) }, async () => 'in')
+  const head = async (method: string) => await app.inject({ method: 'HEAD', url: '/', headers: signRequest({ keyId: 'billing', secret, method, url: '/' }) })
+  t.equal((await head('HEAD')).statusCode, 200)
+  t.equal((await head('GET')).statusCode, 400)
+  t.equal((await app.inject({ method: 'HEAD', url: '/' })).statusCode, 400)
+})
+
+t.test('two guards with other keys on one route: the nonce is used up by the first', async (t) => {
+  const app = await build(t)
+  app.get('/', { preHandler: [app.requireSignedRequest({ keys }), app.requireSignedRequest({ keys: { ...keys, shipping: another } })] }, async () => 'in')
+  badly(t, await app.inject({ url: '/', headers: signRequest({ keyId: 'billing', secret, url: '/' }) }))
+})
+
 t.test('protect: all asks for a user besides, unless config.auth is false', async (t) => {
   const app = await build(t, { protect: 'all' })
   const preHandler = app.requireSignedRequest({ keys })
