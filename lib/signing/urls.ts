@@ -47,6 +47,7 @@ export function urlSigner (keys: readonly Buffer[], clock: Clock): UrlSigner {
     if (!isSeconds(expiresIn) || expiresIn === 0 || !isSeconds(expires)) throw new TypeError('expiresIn must be a whole number of seconds, 1 or more')
     const { origin, path, query, fragment } = parse(url)
     const target = `${path}${query === '' ? '?' : `${query}&`}expires=${expires}`
+    if (target.length + TAIL_LENGTH > MAX_LENGTH) throw new TypeError(`signUrl() takes URLs of which no more than ${MAX_LENGTH} characters are sent`)
     const signature = mac(keys[0] as Buffer, methodOf(method), target).toString('base64url')
     return `${origin}${target}&signature=${signature}${fragment}`
   }

@@ -112,6 +112,7 @@ t.test('a URL that was changed in any way opens nothing', async (t) => {
   for (let index = 0; index < url.length; index++) {
     t.throws(() => signer.verifyUrl(url.slice(0, index) + url.slice(index + 1)), { code: 'BAD_SIGNATURE' }, `without character ${index}`)
   }
+  t.throws(() => signer.verifyUrl(`/${'a'.repeat(16_384)}${url}`), { reason: 'malformed' } as object, 'not looked at')
   for (const other of [undefined, null, 1, {}]) t.throws(() => signer.verifyUrl(other as never), { code: 'BAD_SIGNATURE' })
   t.strictSame(reached, [])
 })
@@ -157,6 +158,9 @@ t.test('what signUrl() does not sign', async (t) => {
   const { signer } = standing()
   const urls = ['', 'download', 'javascript:alert(1)', 'data:,a', 'ftp://example.com/', '//example.com/a', '/\\example.com/a', '/\t/example.com', '/.//example.com', 'https://', 'http://[', 'https://ada@example.com/', 'https://:secret@example.com/', 'https://example.com//a', undefined, null, 1, new URL('https://example.com/'), '/a?expires=1', '/a?signature=x', '/a?%65xpires=1', '/a?b=c&signature']
   for (const url of urls) t.throws(() => signer.signUrl(url as string, hour), TypeError, String(url))
+  const longest = '/'.padEnd(16_384 - signer.signUrl('/', hour).length + 1, 'a')
+  t.doesNotThrow(() => signer.verifyUrl(signer.signUrl(longest, hour)))
+  t.throws(() => signer.signUrl(`${longest}a`, hour), TypeError)
   for (const expiresIn of [0, -1, 1.5, NaN, Infinity, '3600', undefined, 1e12, 1e12 - start]) t.throws(() => signer.signUrl('/a', { expiresIn } as SignUrlOptions), TypeError, String(expiresIn))
   for (const given of [undefined, null, 3600, {}, { ...hour, expires: 1 }]) t.throws(() => signer.signUrl('/a', given as never), TypeError)
   for (const method of ['', 'GE T', 'GET\n', 1, null]) {

@@ -57,6 +57,7 @@ t.test('no part of a request speaks for two', async (t) => {
     t.throws(() => signatureBase({ ...request, target: `/${String(value)}\n` }, ['@path'], '()'), bad('component'))
   }
   t.throws(() => signatureBase(request, ['constructor'], '()'), bad('component'))
+  t.throws(() => signatureBase({ ...request, headers: Object.create({ 'x-a': 'inherited' }) }, ['x-a'], '()'), bad('component'))
   t.throws(() => signatureBase(request, ['x-not-there'], '()'), bad('component'))
 })
 
@@ -98,6 +99,7 @@ t.test('what is refused: everything of which there is a second reading', async (
   for (const one of inputs) t.throws(() => readMessageSignature(one, signature), BadSignatureError, String(one).slice(0, 200))
   const signatures: unknown[] = ['', 'sig1', 1, null, ['a'], signature.slice(0, -1), `${signature} `, signature.replace(':', ''), signature.replace('=:', ':'), signature.replace(/=:$/, ':'), signature.replace('sig1', 'sig2'), `${signature}, ${signature}`, signature.replace(/.=:/, '_=:'), `${signature};a=1`, `sig1=:${'A'.repeat(44)}=:`]
   for (const one of signatures) t.throws(() => readMessageSignature(input, one), BadSignatureError, String(one))
+  for (const name of ['"@method" ', '"@path" ', ' "@query"']) t.throws(() => readMessageSignature(input.replace(name, ''), signature), bad('not_covered'), `without ${name}`)
   t.throws(() => readMessageSignature(undefined, signature), bad('missing'))
   t.throws(() => readMessageSignature(input, undefined), bad('missing'))
 })
