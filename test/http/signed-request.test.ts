@@ -7,7 +7,8 @@ import { gzipSync } from 'node:zlib'
 import type { FastifyInstance, FastifyServerOptions, LightMyRequestResponse } from 'fastify'
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
-import authPlugin, { AuthUnavailableError, memoryStore, RateLimitError, signRequest, type AuthPluginOptions, type SignedRequestOptions, type SignRequestOptions } from '../../index.js'
+import authPlugin, { memoryStore, RateLimitError, signRequest, type AuthPluginOptions, type SignedRequestOptions, type SignRequestOptions } from '../../index.js'
+import { messageMac, signatureBase } from '../../lib/signing/message.js'
 import { bearer, build, inTestEnvironment, options, refused, server } from '../build.js'
 import { logged } from '../log-lines.js'
 import { buildDocumented, codesOf, operationOf, USER_CODES } from '../openapi/document.js'
@@ -124,7 +125,23 @@ t.test('what a signature has to cover', async (t) => {
   const { app } = await hooks(t)
   // A body behind the back of a signature that speaks of none.
   const { headers } = signed({ body: '' })
-  badly(t, await app.inject({ method: 'POST', url: '/hook?a=1&b=2', headers, payload: '{}' }))
+  for (const digest of [undefined, `sha-256=:${createHash('sha256').update('{}').digest('base64')}:`]) {
+    badly(t, await app.inject({ method: 'POST', url: '/hook?a=1&b=2', headers: { ...headers, ...digest !== undefined && { 'content-digest': digest } }, payload: '{}' }))
+  }
+})
+
+t.test('the end that a client gives its signature is heeded', async (t) => {
+  const { app, pass } = await hooks(t)
+  const ending = (expires: number, nonce: string) => {
+    const parameters = `("@method" "@path" "@query");created=${start};expires=${expires};nonce="${nonce}";keyid="billing"`
+    const signature = messageMac(Buffer.from(secret), signatureBase({ method: 'GET', target: '/hook', headers: {} }, ['@method', '@path', '@query'], parameters))
+    return { 'signature-input': `a=${parameters}`, signature: `a=:${signature}:` }
+  }
+  pass(10)
+  t.equal((await app.inject({ url: '/hook', headers: ending(start + 10, '0123456789abcdef') })).statusCode, 200)
+  refused(t, await app.inject({ url: '/hook', headers: ending(start + 9, '1123456789abcdef') }), 400, 'SIGNATURE_EXPIRED')
+  pass(291)
+  refused(t, await app.inject({ url: '/hook', headers: ending(start + 9999, '2123456789abcdef') }), 400, 'SIGNATURE_EXPIRED')
 })
 
 t.test('replay: a request works once, also when it comes ten times at once', async (t) => {
@@ -224,7 +241,7 @@ t.test('what cannot be decided is refused', async (t) => {
     ['a lookup that finds nonsense', { keys: () => 42 as never }, 500, 'CONFIGURATION_ERROR'],
     ['a lookup that finds nobody', { keys: () => null }, 400, 'BAD_SIGNATURE'],
     ['a memory that throws', { remember: down }, 503, 'AUTH_UNAVAILABLE'],
-    ['a memory that throws an error of ours', { remember: async () => { throw new AuthUnavailableError() } }, 503, 'AUTH_UNAVAILABLE'],
+    ['a memory that throws an error of ours', { remember: async () => { throw new RateLimitError({ retryAfter: 3 }) } }, 429, 'RATE_LIMITED'],
     ['a memory that answers something else', { remember: async () => 'OK' as never }, 400, 'BAD_SIGNATURE']
   ]
   for (const [name, guard, status, code] of faults) {
@@ -293,7 +310,8 @@ t.test('a body that nobody reads to its end is not taken for verified', async (t
 
 t.test('in a scope, in preValidation, twice, beside a guard for users, before or after the route', async (t) => {
   const app = await build(t)
-  const guard = app.requireSignedRequest({ keys })
+  let looked = 0
+  const guard = app.requireSignedRequest({ keys: () => { looked++; return secret } })
   await app.register(async (scope) => {
     scope.post('/scope', async ({ signedBy }) => ({ signedBy }))
     scope.post('/twice', { preHandler: [guard, guard] }, async () => 'in')
@@ -311,6 +329,9 @@ t.test('in a scope, in preValidation, twice, beside a guard for users, before or
     badly(t, await post(url, { signature: 'x' }))
   }
   t.strictSame((await post('/scope')).json(), { signedBy: 'billing' })
+  looked = 0
+  t.equal((await post('/twice')).statusCode, 200)
+  t.equal(looked, 1, 'verified once')
   refused(t, await post('/user'), 401, 'MISSING_TOKEN')
   badly(t, await post('/user', { ...bearer(), signature: 'x' }))
   t.equal((await post('/user', bearer())).statusCode, 200)

@@ -1,6 +1,7 @@
 import { get as httpGet, type IncomingMessage } from 'node:http'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
+import swagger from '@fastify/swagger'
 import t, { type Test } from 'tap'
 import Fastify, { type FastifyInstance, type FastifyServerOptions, type LightMyRequestResponse } from 'fastify'
 import authPlugin, { ConfigurationError, createSigner, type AuthPluginOptions, type Guard, type Signer, type SignUrlOptions } from '../../index.js'
@@ -112,7 +113,7 @@ t.test('a URL that was changed in any way opens nothing', async (t) => {
   for (let index = 0; index < url.length; index++) {
     t.throws(() => signer.verifyUrl(url.slice(0, index) + url.slice(index + 1)), { code: 'BAD_SIGNATURE' }, `without character ${index}`)
   }
-  t.throws(() => signer.verifyUrl(`/${'a'.repeat(16_384)}${url}`), { reason: 'malformed' } as object, 'not looked at')
+  t.throws(() => signer.verifyUrl(`/${'a'.repeat(16_384)}${url}`), { name: 'BadSignatureError', reason: 'malformed' }, 'not looked at')
   for (const other of [undefined, null, 1, {}]) t.throws(() => signer.verifyUrl(other as never), { code: 'BAD_SIGNATURE' })
   t.strictSame(reached, [])
 })
@@ -294,6 +295,15 @@ t.test('the document: its refusals, and its own scheme in place of bearer', asyn
   t.strictSame((await operationOf(app, '/perhaps')).security, [{ bearerAuth: [], signedUrl: [] }, { signedUrl: [] }])
   const { components } = app.swagger() as { components: { securitySchemes: Record<string, object> } }
   t.match(components.securitySchemes.signedUrl, { type: 'apiKey', in: 'query', name: 'signature' })
+})
+
+t.test('the document: a scheme of the application is used where it is the same, and no other', async (t) => {
+  const app = server(t)
+  const same = { type: 'apiKey', in: 'query', name: 'signature' } as const
+  await app.register(swagger, { openapi: { openapi: '3.1.0', info: { title: 'x', version: '1' }, components: { securitySchemes: { signedUrl: { type: 'apiKey', in: 'header', name: 'x-api-key' }, header: { ...same, in: 'header' }, link: same } } } })
+  await app.register(authPlugin, options)
+  app.get('/signed', { onRequest: app.requireSignedUrl({ signer: standing().signer }) }, async () => 'in')
+  t.strictSame((await operationOf(app, '/signed')).security, [{ link: [] }])
 })
 
 t.test('over a socket, with fetch()', async (t) => {
