@@ -6,23 +6,33 @@ import { authRoutes } from './lib/http/routes/auth-routes.js'
 import { authSecuritySchemes } from './lib/http/openapi.js'
 import { errorResponses } from './lib/http/response-docs.js'
 import { authServerOptions } from './lib/http/server-options.js'
+import { createSigner } from './lib/signing.js'
+import { signRequest } from './lib/signing/sign-request.js'
 import { memoryStore } from './lib/store/memory.js'
 import { validateOptions } from './lib/options.js'
 import { authPlugin } from './lib/plugin.js'
 
 // `require()` gives the plugin itself, with the public names on it.
 const plugin = Object.assign(authPlugin, errors, {
-  securityContext, authErrorHandler, authSecuritySchemes, errorResponses, authServerOptions, validateOptions, authRoutes, memoryStore
+  securityContext, authErrorHandler, authSecuritySchemes, errorResponses, authServerOptions, validateOptions, authRoutes, memoryStore, createSigner, signRequest
 })
 
 export { plugin as default, plugin as 'module.exports' }
 export * from './lib/errors.js'
-export { securityContext, authErrorHandler, authSecuritySchemes, errorResponses, authServerOptions, validateOptions, authRoutes, memoryStore }
+export { securityContext, authErrorHandler, authSecuritySchemes, errorResponses, authServerOptions, validateOptions, authRoutes, memoryStore, createSigner, signRequest }
 export type { AuthTypes, Claims, Group, Role, Scope, User } from './lib/context.js'
 export type { DocumentedError } from './lib/http/documented-error.js'
 export type { Guard, Guards } from './lib/http/guards.js'
 export type { DetailResolver, Exposure, Exposures } from './lib/http/refusal.js'
 export type { RouteAuth } from './lib/http/route-auth.js'
+export type { Remember } from './lib/http/nonces.js'
+export type { SignedRequestOptions } from './lib/http/signed-request.js'
+export type { SignedUrlOptions } from './lib/http/signed-url.js'
+export type { SignedValue, Signer, SignerOptions, UnsaltedSignerOptions, UnsignOptions, ValueSigner } from './lib/signing.js'
+export type { KeySecrets, RequestKeys } from './lib/signing/request-keys.js'
+export type { Secrets } from './lib/signing/secrets.js'
+export type { SignRequestOptions } from './lib/signing/sign-request.js'
+export type { SignUrlOptions, UrlSigner } from './lib/signing/urls.js'
 export type { AccountOptions, AttemptOptions, SessionOptions } from './lib/account-options.js'
 export type { AuthEventListener, AuthEventName, AuthEvents, Origin } from './lib/events.js'
 export type { Accounts } from './lib/flow/accounts.js'

@@ -9,6 +9,7 @@ import { intoFolder, writeMails } from './mail.js'
 import { routes } from './routes.js'
 import { seed } from './seed.js'
 import type { ServerSettings } from './settings.js'
+import { signing } from './signing.js'
 
 /** What the example API is made with. */
 export interface AppSettings extends Pick<ServerSettings, 'secret' | 'store' | 'ephemeralStore' | 'dataDir' | 'logLevel'> {
@@ -49,6 +50,7 @@ export async function createApp (settings: AppSettings, identityProvider: Issuer
 
   await app.register(authRoutes, { prefix: '/auth' })
   await app.register(routes, { auditLog })
+  await app.register(signing)
   await app.register(accountPage)
 
   // After the plugin too. Its own routes ask for nobody.

@@ -61,7 +61,7 @@ function checkAnswer (answer: string, { line, label }: Step): void {
 
 async function checkLines (output: string, report: (line: string) => void): Promise<void> {
   const steps = stepsIn(output)
-  for (const wanted of ['MISSING_TOKEN', 'INSUFFICIENT_ROLES', 'TOKEN_EXPIRED', 'TOKEN_REVOKED', 'INVALID_CREDENTIALS', 'RATE_LIMITED', 'ACCOUNT_UNAVAILABLE', 'STEP_UP_REQUIRED', 'NEW_PASSWORD_REQUIRED', 'MFA_SETUP_FAILED']) {
+  for (const wanted of ['MISSING_TOKEN', 'INSUFFICIENT_ROLES', 'TOKEN_EXPIRED', 'TOKEN_REVOKED', 'INVALID_CREDENTIALS', 'RATE_LIMITED', 'ACCOUNT_UNAVAILABLE', 'STEP_UP_REQUIRED', 'NEW_PASSWORD_REQUIRED', 'MFA_SETUP_FAILED', 'BAD_SIGNATURE']) {
     assert.ok(steps.some(({ label }) => label?.code === wanted), `a line for ${wanted}`)
   }
   const shell = openShell()
@@ -93,6 +93,8 @@ async function checkDocument (origin: string): Promise<void> {
   const [first, ...others] = document.paths['/auth/logout']?.post?.security ?? []
   assert.deepEqual([first, others.at(-1)], [{ bearerAuth: [] }, {}], 'whoever signs out has a token, or a refresh token in the body')
   assert.deepEqual(document.paths['/machines']?.get?.security, [{ bearerAuth: [] }, { basicAuth: [] }], 'GET /machines takes a token or a password')
+  assert.deepEqual(document.paths['/monthly-report']?.get?.security, [{ signedUrl: [] }], 'GET /monthly-report takes a signed URL')
+  assert.deepEqual(document.paths['/hooks/shop']?.post?.security, [{ signedRequest: [] }], 'POST /hooks/shop takes a signed request')
 }
 
 /** Whoever looks into the audit log finds what happened, and no password, hash or token. */

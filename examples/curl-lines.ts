@@ -1,5 +1,6 @@
 import type { IdentityProvider } from './identity-provider.js'
 import { ada, eddie, vera, type SeededPerson } from './seed.js'
+import { shopSecret } from './signing.js'
 
 /** What the lines hold. */
 export interface CurlLinesOptions {
@@ -27,6 +28,7 @@ export function curlLines ({ origin, dataDir, tokens }: CurlLinesOptions): strin
     section('A second factor, but for what wants a code, which the account page shows', secondFactor),
     section('Step-up: a recent sign-in, or one with a second factor', stepUp),
     section('Machines', machines),
+    section('Signed links, and signed requests of other servers', signatures),
     section('Administrators', administration),
     section('Locked out', lockedOut)
   ].join('\n')
@@ -53,6 +55,9 @@ NORA="nora-$(date +%s)@example.com"
 GRACE='${grace}'
 LINUS='${linus}'
 EXPIRED='${expired}'
+SHOP='${shopSecret}'
+sha256 () { node -p "crypto.createHash('sha256').update(fs.readFileSync(0)).digest('base64')"; }
+hmac () { node -p "crypto.createHmac('sha256', '$SHOP').update(fs.readFileSync(0)).digest('base64')"; }
 `
 }
 
@@ -191,6 +196,23 @@ const machines: Line[] = [
   ['A wrong password: 401 INVALID_CREDENTIALS', curl('/machines', { basic: `${eddie.email}:blue-pencil` })],
   ['No credentials: the answer offers both ways: 401 MISSING_TOKEN', curl('/machines')],
   ['A password with each request is no second factor: 401 STEP_UP_REQUIRED', curl('/payouts', { basic: basicOf(eddie) })]
+]
+
+const order = '{"total":42}'
+const shopRequest = (body: string): string => `${curl('/hooks/shop', { json: body })} -H "Content-Digest: $DIGEST" -H "Signature-Input: sig1=$PARAMS" -H "Signature: sig1=:$SIGNATURE:"`
+
+const signatures: Line[] = [
+  ['Whoever is signed in can make a link that works for a minute: 200', keeping(curl('/monthly-report/link', { as: '$VERA' }), { LINK: 'url' })],
+  ['It works without a token: 200', curl('$LINK')],
+  ['With something added it does not: 400 BAD_SIGNATURE', curl('$LINK&month=august')],
+  ['Nor does the page without a signature: 400 BAD_SIGNATURE', curl('/monthly-report?month=july')],
+  // What a client signs, without any library: RFC 9421.
+  [`DIGEST="sha-256=:$(printf %s '${order}' | sha256):"`],
+  ['PARAMS="(\\"@method\\" \\"@path\\" \\"@query\\" \\"content-digest\\");created=$(date +%s);nonce=\\"$(node -p "crypto.randomUUID()")\\";keyid=\\"shop\\""'],
+  ['SIGNATURE=$(printf \'"@method": POST\\n"@path": /hooks/shop\\n"@query": ?\\n"content-digest": %s\\n"@signature-params": %s\' "$DIGEST" "$PARAMS" | hmac)'],
+  ['Not this order is what the shop has signed: 400 BAD_SIGNATURE', shopRequest('{"total":43}')],
+  ['The shop sends its order: 200', shopRequest(order)],
+  ['The same request works once: 400 BAD_SIGNATURE', shopRequest(order)]
 ]
 
 const setActive = (active: boolean): string => curl('/auth/users/$NORA_ID', { method: 'PATCH', as: '$ADA', json: JSON.stringify({ is_active: active }) })

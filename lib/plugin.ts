@@ -9,6 +9,9 @@ import { registerFastifyJwt, type JwtService } from './http/fastify-jwt.js'
 import { sendNotFound } from './http/foreign-errors.js'
 import { ADMITTED, createEnforcer, createGuard, createGuards, type Enforcer, type Guards } from './http/guards.js'
 import { createRefusalSender } from './http/refusal.js'
+import type { Remember } from './http/nonces.js'
+import { signedRequestPolicy } from './http/signed-request.js'
+import { signedUrlPolicy } from './http/signed-url.js'
 import { accountsKey, type MountedAccounts } from './http/routes/mounted.js'
 import { guardRoutes, watchOutside } from './http/routes.js'
 import { watchScopeGuards } from './http/scope-guards.js'
@@ -20,6 +23,8 @@ import { systemClock } from './clock.js'
 import { createEvents, type AuthEventEmitter } from './events.js'
 import type { Accounts, SignInService } from './flow/accounts.js'
 import { createIdentify, type Identify, type TrustedIssuer } from './flow/session/identify.js'
+import type { EphemeralStore } from './store/contract.js'
+import { memoryStore } from './store/memory.js'
 import { createTokenVerifier } from './token/verify.js'
 
 /** The services behind the plugin: `app.bouncer`. Those of accounts need the option `store`, and throw `ConfigurationError` without. */
@@ -55,7 +60,12 @@ async function bouncer (instance: FastifyInstance, options: AuthPluginOptions): 
   const enforce: Enforcer = enabled ? createEnforcer(authenticate) : () => ADMITTED
   const handling = { recognise: createRecogniser(settings.jwt?.show === true), send: createRefusalSender(settings) }
   const refuse = createRefuser(errorHandler !== false, handling)
-  const guards = createGuards((policy) => createGuard(policy, enforce, refuse))
+  const ephemeral = open?.ephemeral ?? (settings.provider && await openProvider(instance, settings.provider))
+  const signatures = { enabled, refuse, remember: remembering(instance, ephemeral) }
+  const guards = createGuards((policy) => createGuard(policy, enforce, refuse), {
+    signedUrl: signedUrlPolicy,
+    signedRequest: (options) => signedRequestPolicy(options, signatures)
+  })
 
   decorateRequest(instance, userProperty, authenticate)
   instance.decorate(handlingKey as never, handling as never)
@@ -76,13 +86,15 @@ async function bouncer (instance: FastifyInstance, options: AuthPluginOptions): 
   documentRoutes(instance, { routes, scopeGuards, settings })
   if (errorHandler === 'all') answerEverything(instance, handling)
   const jwt = settings.jwt === undefined ? undefined : await registerFastifyJwt(instance, settings.jwt, authenticate)
-  const { bouncer, ...built } = await services(instance, settings, { open, identify, guards, jwt })
+  const { bouncer, ...built } = services(instance, settings, { open, ephemeral, identify, guards, jwt })
   instance.decorate('bouncer', bouncer)
   instance.decorate(accountsKey as never, mounted(settings, built, errorHandler === false ? undefined : handling) as never)
 }
 
 interface BuiltParts {
   open: OpenAccounts | undefined
+  /** What expires; undefined where neither accounts nor a provider keep anything. */
+  ephemeral: EphemeralStore | undefined
   identify: Identify
   guards: Guards
   jwt: JwtService | undefined
@@ -97,7 +109,7 @@ interface BuiltServices {
   service: SignInService | undefined
 }
 
-async function services (instance: FastifyInstance, { propagateEvents, provider, providerIssuer }: Settings, { open, identify, guards, jwt }: BuiltParts): Promise<BuiltServices & { bouncer: Bouncer }> {
+function services (instance: FastifyInstance, { propagateEvents, provider, providerIssuer }: Settings, { open, ephemeral, identify, guards, jwt }: BuiltParts): BuiltServices & { bouncer: Bouncer } {
   const events = createEvents({
     propagate: propagateEvents,
     report: (err) => { instance.log.error({ err }, `fastify-bouncer: a listener of ${err.eventName} failed`) }
@@ -105,13 +117,23 @@ async function services (instance: FastifyInstance, { propagateEvents, provider,
   const own = { guards, jwt, events: { on: events.on }, authenticate: async (token: string) => await identify(token) }
   // Not spread: members that refuse, for want of a store, do so when they are read.
   const bouncerOf = (accounts: object): Bouncer => Object.defineProperties({ ...own }, Object.getOwnPropertyDescriptors(accounts)) as Bouncer
-  if (provider !== undefined) {
-    const { accounts, service } = buildProvider(instance, provider, { ephemeral: await openProvider(instance, provider), identify, issuer: providerIssuer, events })
+  if (provider !== undefined && ephemeral !== undefined) {
+    const { accounts, service } = buildProvider(instance, provider, { ephemeral, identify, issuer: providerIssuer, events })
     return { accounts: undefined, service, bouncer: Object.defineProperties(bouncerOf(missingAccounts(NOT_HERE)), Object.getOwnPropertyDescriptors(accounts)) }
   }
   if (open === undefined || jwt === undefined) return { accounts: undefined, service: undefined, bouncer: bouncerOf(missingAccounts(NO_STORE)) }
   const { accounts, service } = buildAccounts(instance, open, { identify, jwt, events })
   return { accounts, service, bouncer: bouncerOf(accounts) }
+}
+
+/** Remembers nonces of signed requests: where there is no store, in memory, which is said when a guard first needs it. */
+function remembering (instance: FastifyInstance, ephemeral: EphemeralStore | undefined): () => Remember {
+  let store = ephemeral
+  return () => {
+    if (store === undefined) instance.log.warn('fastify-bouncer: nonces of signed requests are known to this process alone; where there are several, give requireSignedRequest() a function remember')
+    const { add } = (store ??= memoryStore().ephemeral)
+    return async (key, ttl) => await add(key, '1', ttl)
+  }
 }
 
 /** What the routes find: null where nobody can sign in. */
@@ -162,6 +184,7 @@ function taken (userProperty: string): ConfigurationError {
 function decorateRequest (instance: FastifyInstance, userProperty: string, authenticate: Authenticator): void {
   instance.decorateRequest(identityKey as never, null as never)
   instance.decorateRequest(userProperty, null)
+  instance.decorateRequest('signedBy', null)
   instance.decorateRequest('authenticate', function (this: FastifyRequest): Promise<User> {
     const user = authenticated(authenticate, this)
     // Where nobody awaits it, its refusal must not end the process.

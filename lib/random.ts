@@ -33,7 +33,7 @@ export function mac (key: Buffer, ...parts: string[]): Buffer {
 }
 
 /** A key for one purpose out of a secret for several (RFC 5869). */
-export function deriveKey (secret: string, purpose: string): Buffer {
+export function deriveKey (secret: string | Buffer, purpose: string): Buffer {
   return Buffer.from(hkdfSync('sha256', secret, 'fastify-bouncer', purpose, 32))
 }
 

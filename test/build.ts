@@ -24,6 +24,13 @@ export async function build (t: Test, overrides: AuthPluginOptions = {}, serverO
   return app
 }
 
+/** Lets a test switch the plugin off. */
+export function inTestEnvironment (t: Test): void {
+  const before = process.env.NODE_ENV
+  process.env.NODE_ENV = 'test'
+  t.teardown(() => { if (before === undefined) delete process.env.NODE_ENV; else process.env.NODE_ENV = before })
+}
+
 export const now = (): number => Math.floor(Date.now() / 1000)
 
 /** Claims that are accepted, with what a test changes; undefined leaves a claim out. */

@@ -10,7 +10,7 @@ function place (path: string): { storey: number, room: string } | undefined {
   if (/^lib\/(plugin|options|options-schema|issuer-options|account-options|mfa-options|provider-options|oauth-options|provider-system|account-system|cognito|testing|cli)\.ts$/.test(path)) return { storey: 4, room: 'top' }
   if (/^lib\/(errors|events|context|access|signing|random|clock|promise|encryption|secure-url)\.ts$/.test(path)) return { storey: 0, room: 'ground' }
   if (path.startsWith('lib/cli/')) return { storey: 4, room: 'top' }
-  if (/^lib\/(errors|store)\//.test(path)) return { storey: 0, room: 'ground' }
+  if (/^lib\/(errors|store|signing)\//.test(path)) return { storey: 0, room: 'ground' }
   const room = /^lib\/(password|token|user|mfa|flow|http)\//.exec(path)?.[1]
   return room ? { storey: room === 'http' ? 3 : room === 'flow' ? 2 : 1, room } : undefined
 }

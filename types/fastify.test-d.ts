@@ -2,8 +2,8 @@
 // it stands before is no error any more.
 import Fastify, { type FastifyRequest } from 'fastify'
 import authPlugin, {
-  AuthError, authErrorHandler, authServerOptions, errorResponses, InsufficientRolesError, securityContext, TokenError, UserAlreadyExistsError, UserNotFoundError, validateOptions,
-  type AuthPluginOptions, type Bouncer, type Claims, type DocumentedError, type Guard, type Guards, type Role, type RouteAuth, type User
+  AuthError, authErrorHandler, authServerOptions, createSigner, errorResponses, InsufficientRolesError, securityContext, signRequest, TokenError, UserAlreadyExistsError, UserNotFoundError, validateOptions,
+  type AuthPluginOptions, type Bouncer, type Claims, type DocumentedError, type Guard, type Guards, type Role, type RouteAuth, type Signer, type User, type ValueSigner
 } from 'fastify-bouncer'
 
 type Same<Left, Right> = (<T>() => T extends Left ? 1 : 2) extends (<T>() => T extends Right ? 1 : 2) ? true : false
@@ -63,6 +63,33 @@ app.requireGroup(['g'])
 app.requireAllGroups(1)
 // @ts-expect-error no names
 app.requireUser('admin')
+
+// Signatures.
+const signer = createSigner({ secret: ['next', 'old'], purpose: 'downloads' })
+const unsalted = createSigner({ secret: 's', unsalted: true })
+is<Same<typeof signer, Signer>>()
+is<Same<typeof unsalted, ValueSigner>>()
+is<Same<ReturnType<typeof signer.unsign>, string>>()
+is<Same<ReturnType<typeof signRequest>, Record<string, string>>>()
+is<Same<FastifyRequest['signedBy'], string | null>>()
+app.get('/signed-url', { onRequest: app.requireSignedUrl({ signer }) }, async () => 'in')
+app.post('/signed-request', { preHandler: [app.requireSignedRequest({ keys: { a: 's', b: ['s', new Uint8Array(32)] }, window: 60, headers: ['content-type'] })] }, async () => 'in')
+app.post('/looked-up', { preHandler: app.requireSignedRequest({ keys: async (keyId) => keyId === 'a' ? 's' : null, remember: async (key: string, ttl: number) => key !== String(ttl) }) }, async () => 'in')
+fetch('/', { headers: signRequest({ keyId: 'a', secret: 's', url: '/' }) })
+// @ts-expect-error what the values are for
+createSigner({ secret: 's' })
+// @ts-expect-error one or the other
+createSigner({ secret: 's', purpose: 'p', unsalted: true })
+// @ts-expect-error seconds, by name
+signer.unsign('v', 3600)
+// @ts-expect-error no such option
+signer.unsign('v', { max_age: 3600 })
+// @ts-expect-error every URL has an end
+signer.signUrl('/a')
+// @ts-expect-error values alone
+app.requireSignedUrl({ signer: unsalted })
+// @ts-expect-error whose requests
+app.requireSignedRequest({})
 
 // What a route says of itself.
 app.get('/anonymous', { config: { auth: false } }, async () => 'in')

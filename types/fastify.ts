@@ -11,6 +11,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The user; null until authenticated. */
     user: User | null
+    /** The key id that signed the request, once `requireSignedRequest()` let it pass; null before, and on other routes. */
+    signedBy: string | null
     /** The user, or one of the 401 classes (400 for a malformed header, 503 when keys cannot be had). */
     authenticate (): Promise<User>
   }

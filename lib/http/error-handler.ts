@@ -2,8 +2,7 @@ import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { AuthError } from '../errors/auth-error.js'
 import { fromLibrary } from '../token/library-errors.js'
 import { sendForeign, sendUnexpected, statusOf } from './foreign-errors.js'
-import type { Refuser } from './guards.js'
-import { createRefusalSender, type RefusalSender } from './refusal.js'
+import { createRefusalSender, type RefusalSender, type Refuser } from './refusal.js'
 import { isKnown } from './routes.js'
 
 export type ErrorHandler = NonNullable<RouteOptions['errorHandler']>

@@ -6,6 +6,9 @@ import { ConfigurationError } from '../errors/operation.js'
 import { isThenable } from '../promise.js'
 import type { Authenticator, RequestIdentity } from './authenticate.js'
 import { namesPolicy, optionalPolicy, userPolicy, type Policy } from './policy.js'
+import type { Refuser } from './refusal.js'
+import type { SignedRequestOptions } from './signed-request.js'
+import type { SignedUrlOptions } from './signed-url.js'
 
 const policyKey = Symbol('fastify-bouncer.policy')
 const factoryKey = Symbol('fastify-bouncer.factory')
@@ -34,6 +37,16 @@ export interface Guards {
   requireScope (...scopes: [Scope, ...Scope[]]): Guard
   /** Asks for all of these scopes. */
   requireAllScopes (...scopes: [Scope, ...Scope[]]): Guard
+  /** Asks for a URL that `signer.signUrl()` made, and for nobody. */
+  requireSignedUrl (options: SignedUrlOptions): Guard
+  /** Asks for a request that `signRequest()` signed, and for nobody. For `preHandler` and `preValidation`: it reads the body. */
+  requireSignedRequest (options: SignedRequestOptions): Guard
+}
+
+/** The policies of signatures, which need more than their options. */
+export interface SignaturePolicies {
+  signedUrl: (options: SignedUrlOptions) => Policy
+  signedRequest: (options: SignedRequestOptions) => Policy
 }
 
 /** What an {@link Enforcer} answers with for a request that may pass. */
@@ -42,21 +55,24 @@ export const ADMITTED = Symbol('fastify-bouncer.admitted')
 /** Answers {@link ADMITTED}, or with what stands in a request's way; a promise only where authentication needs one. */
 export type Enforcer = (request: FastifyRequest, policy: Policy) => unknown
 
-/** Sends, or passes on, what stood in a request's way. */
-export type Refuser = (error: unknown, request: FastifyRequest, reply: FastifyReply, done: (error: Error) => void) => void
-
 /** Enforces policies by `authenticate`. */
 export function createEnforcer (authenticate: Authenticator): Enforcer {
-  return (request, policy) => {
+  function askUser (request: FastifyRequest, policy: Policy): unknown {
+    if (policy.asks === 'nobody') return ADMITTED
     const identity = authenticate(request)
     return isThenable(identity) ? identity.then((settled) => decide(settled, policy)) : decide(identity, policy)
   }
+  async function askProofs (request: FastifyRequest, policy: Policy): Promise<unknown> {
+    for (const proof of policy.proofs) await proof.verify(request)
+    return await askUser(request, policy)
+  }
+  return (request, policy) => policy.proofs.length === 0 ? askUser(request, policy) : askProofs(request, policy)
 }
 
 function decide (identity: RequestIdentity, policy: Policy): unknown {
   const { user, refusal } = identity
   if (user === null || user === undefined) {
-    if (!policy.optional || !(refusal instanceof MissingTokenError)) return refusal
+    if (policy.asks !== 'optional' || !(refusal instanceof MissingTokenError)) return refusal
   } else if (policy.checks.length > 0) {
     const missing = withoutStack(() => firstMissing(user, policy))
     if (missing !== undefined) return missing
@@ -103,7 +119,7 @@ export function createGuard (policy: Policy, enforce: Enforcer, refuse: Refuser)
 }
 
 /** The guard factories, each checking its arguments when a route is declared. */
-export function createGuards (guard: (policy: Policy) => Guard): Guards {
+export function createGuards (guard: (policy: Policy) => Guard, { signedUrl, signedRequest }: SignaturePolicies): Guards {
   const byName = (name: string, kind: 'role' | 'group' | 'scope', requireAll: boolean) =>
     (...names: string[]) => guard(namesPolicy(kind, names, requireAll, `${name}()`))
   const plain = (name: string, policy: Policy) => (...unexpected: unknown[]) => {
@@ -119,7 +135,9 @@ export function createGuards (guard: (policy: Policy) => Guard): Guards {
     requireGroup: byName('requireGroup', 'group', false),
     requireAllGroups: byName('requireAllGroups', 'group', true),
     requireScope: byName('requireScope', 'scope', false),
-    requireAllScopes: byName('requireAllScopes', 'scope', true)
+    requireAllScopes: byName('requireAllScopes', 'scope', true),
+    requireSignedUrl: (options) => guard(signedUrl(options)),
+    requireSignedRequest: (options) => guard(signedRequest(options))
   }
   for (const [name, factory] of Object.entries(guards)) Object.assign(factory, { [factoryKey]: name })
   return guards
@@ -139,6 +157,9 @@ export function policyOf (hook: unknown, stage: string): Policy | undefined {
   if (factory !== undefined) throw notCalled(factory)
   if (policy !== undefined && !GUARDED_STAGES.includes(stage)) {
     throw new ConfigurationError({ option: stage, message: `A guard is given as ${stage}, where it cannot refuse. Give it as onRequest or preHandler.` })
+  }
+  if (stage === 'onRequest' && policy?.proofs.some(({ beforeBody }) => beforeBody !== undefined) === true) {
+    throw new ConfigurationError({ option: stage, message: 'requireSignedRequest() is given as onRequest, where no body has been read that it could verify. Give it as preHandler; the rest of the signature is verified before the body is read.' })
   }
   return policy
 }

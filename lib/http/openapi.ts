@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { AuthErrorClass } from '../errors/auth-error.js'
 import type { BodyForm } from './error-body.js'
+import type { Proof } from './policy.js'
 import { documentSchema, responsesOf, schemaName, type Json, type Refusal } from './response-docs.js'
 
 /** What a document says of one operation. */
@@ -11,6 +12,8 @@ export interface OperationDocs {
   written: readonly Refusal[]
   /** Whether it asks for a user, lets strangers pass too, is declared open to all, or says nothing. */
   access: 'user' | 'optional' | 'anonymous' | undefined
+  /** The signatures it asks for besides. */
+  proofs: ReadonlyArray<Proof['scheme']>
   /** Whether it takes bearer tokens alone, whatever other routes take. */
   bearerOnly: boolean
 }
@@ -40,10 +43,10 @@ export function completeDocument (document: Json, schemes: readonly Scheme[], fi
   const found = takeMarks(document, find)
   // Swagger 2.0 has neither several media types nor alternatives in a schema.
   if (document.openapi === undefined) return
-  const names = lazily(() => schemes.map((scheme) => schemeName(document, scheme)))
+  const nameOf = (scheme: AnyScheme): string => schemeName(document, scheme)
   const reference = schemaReferences(document)
   for (const [operation, docs] of found) {
-    secure(operation, docs, names)
+    secure(operation, docs, schemes, nameOf)
     respond(operation, docs, reference)
   }
 }
@@ -63,15 +66,16 @@ function takeMarks (document: Json, find: DocsFinder): Array<[Operation, Operati
   return found
 }
 
-function secure (operation: Operation, { access, bearerOnly }: OperationDocs, schemes: () => string[]): void {
+function secure (operation: Operation, { access, proofs, bearerOnly }: OperationDocs, schemes: readonly Scheme[], nameOf: (scheme: AnyScheme) => string): void {
   if (operation.security !== undefined || access === undefined) return
+  const proven = Object.fromEntries(proofs.map((proof) => [nameOf(proof), []]))
   if (access === 'anonymous') {
     // Also where the whole document has none: linters ask that it be said.
-    operation.security = []
+    operation.security = proofs.length === 0 ? [] : [proven]
     return
   }
-  const alternatives = (bearerOnly ? schemes().slice(0, 1) : schemes()).map((scheme) => ({ [scheme]: [] }))
-  operation.security = access === 'user' ? alternatives : [...alternatives, {}]
+  const alternatives = (bearerOnly ? schemes.slice(0, 1) : schemes).map((scheme) => ({ [nameOf(scheme)]: [], ...proven }))
+  operation.security = access === 'user' ? alternatives : [...alternatives, proven]
   // The scheme says it; as a parameter it would be declared twice.
   const parameters = operation.parameters?.filter((parameter) => parameter.in !== 'header' || parameter.name?.toLowerCase() !== 'authorization')
   if (parameters?.length === 0) delete operation.parameters
@@ -91,22 +95,44 @@ function respond (operation: Operation, { refusals, written }: OperationDocs, re
 /** A scheme that credentials can come by. */
 export type Scheme = 'bearer' | 'basic'
 
+type AnyScheme = Scheme | Proof['scheme']
+
 const SCHEMES = {
   bearer: { ours: 'bearerAuth', other: 'fastifyBouncerBearer', object: authSecuritySchemes.bearerAuth },
-  basic: { ours: 'basicAuth', other: 'fastifyBouncerBasic', object: { type: 'http', scheme: 'basic' } }
+  basic: { ours: 'basicAuth', other: 'fastifyBouncerBasic', object: { type: 'http', scheme: 'basic' } },
+  signedUrl: {
+    ours: 'signedUrl',
+    other: 'fastifyBouncerSignedUrl',
+    object: { type: 'apiKey', in: 'query', name: 'signature', description: 'A URL that the server made: it ends with `expires` and `signature`, and works as it is or not at all.' }
+  },
+  signedRequest: {
+    ours: 'signedRequest',
+    other: 'fastifyBouncerSignedRequest',
+    object: {
+      type: 'apiKey',
+      in: 'header',
+      name: 'Signature',
+      description: 'HTTP Message Signature (RFC 9421) by `hmac-sha256` over `@method`, `@path`, `@query` and, where there is a body, `content-digest` (RFC 9530, `sha-256`). `Signature-Input` has `created`, `nonce` (16 to 128 characters, used once) and `keyid`.'
+    }
+  }
 } as const
 
 /** The name of a scheme in the document, which is added when it has none. */
-function schemeName (document: Json, wanted: Scheme): string {
+function schemeName (document: Json, wanted: AnyScheme): string {
   const { ours, other, object } = SCHEMES[wanted]
   const components = (document.components ??= {}) as Json
-  const schemes = { ...components.securitySchemes as Record<string, { type?: string, scheme?: string }> }
-  const declared = Object.keys(schemes).find((name) => schemes[name]?.type === 'http' && schemes[name]?.scheme?.toLowerCase() === wanted)
+  const schemes = { ...components.securitySchemes as Record<string, Record<string, string | undefined> | undefined> }
+  const declared = Object.keys(schemes).find((name) => isSame(schemes[name], object))
   if (declared !== undefined) return declared
   const name = ours in schemes ? other : ours
   // A new object: the old one is the application's, shared by all its documents.
   components.securitySchemes = { ...schemes, [name]: { ...object } }
   return name
+}
+
+// Names of schemes and of headers are written in any case.
+function isSame (declared: Record<string, string | undefined> | undefined, object: Readonly<Record<string, string>>): boolean {
+  return ['type', 'scheme', 'in', 'name'].every((field) => declared?.[field]?.toLowerCase() === object[field]?.toLowerCase())
 }
 
 type SchemaReference = (refusal: Refusal, form: BodyForm) => Json
@@ -129,9 +155,4 @@ function schemaReferences (document: Json): SchemaReference {
     }
     return { $ref: `#/components/schemas/${name}` }
   }
-}
-
-function lazily<Value> (make: () => Value): () => Value {
-  let value: Value | undefined
-  return () => (value ??= make())
 }

@@ -38,6 +38,9 @@ export interface RefusalOptions {
 /** Logs an error and sends it: status, headers, body. */
 export type RefusalSender = (error: AuthError, request: FastifyRequest, reply: FastifyReply) => FastifyReply
 
+/** Sends, or passes on, what stood in a request's way. */
+export type Refuser = (error: unknown, request: FastifyRequest, reply: FastifyReply, done: (error: Error) => void) => void
+
 const asIs = (payload: unknown): string => payload as string
 
 /** The sender of an application's refusals. */

@@ -3,8 +3,9 @@ import { AuthError } from '../errors/auth-error.js'
 import { ConfigurationError } from '../errors/operation.js'
 import { identityOf } from './authenticate.js'
 import type { CodedClass } from './documented-error.js'
-import { ADMITTED, createGuard, policyOf, type Enforcer, type Guard, type Refuser } from './guards.js'
-import { combine, userPolicy, type Policy } from './policy.js'
+import { ADMITTED, createGuard, policyOf, type Enforcer, type Guard } from './guards.js'
+import { asksForUsers, bodyHooks, combine, userPolicy, type Policy } from './policy.js'
+import type { Refuser } from './refusal.js'
 import { looksDeclared, readDeclaration } from './route-auth.js'
 import { contradiction, outOfScope, overwritten, tooEarly } from './route-mistakes.js'
 import type { ScopeGuards } from './scope-guards.js'
@@ -88,16 +89,16 @@ function guardRoute (instance: FastifyInstance, route: RouteOptions, options: Ro
   const declaration = readDeclaration(route.config)
   const guards = policiesOf(route)
   const anonymous = declaration.kind === 'anonymous'
-  if (anonymous && guards.length > 0) throw contradiction(route)
+  if (anonymous && asksForUsers(guards)) throw contradiction(route)
   const declared = declaration.kind === 'asking' ? declaration.policy : undefined
   const policy = declared ?? (!anonymous && isProtected(options.protect, route) ? userPolicy : undefined)
   const mark: RouteMark = { guard: undefined }
-  // New arrays and objects throughout: those given are the application's, and
-  // may serve several routes.
+  // New arrays and objects throughout: those given may serve several routes.
   if (policy !== undefined) {
     const guard = createGuard(policy, declared === undefined ? sparingPreflights(options.enforce, route) : options.enforce, options.refuse)
     route[options.hook] = [guard, ...listOf(route[options.hook])] as never
   }
+  route.preParsing = [...guards.flatMap(bodyHooks), ...listOf(route.preParsing)] as never
   const auth = authOf(route)
   route.config = { ...route.config, [knownKey]: mark }
   route.onRequest = [note(mark), ...listOf(route.onRequest)] as never
@@ -120,7 +121,7 @@ function guardRoute (instance: FastifyInstance, route: RouteOptions, options: Ro
  */
 function review (route: KnownRoute, options: RouteOptionsOfPlugin): void {
   const { options: routeOptions, mark, anonymous } = route
-  if (anonymous && options.scopeGuards(route.instance).length > 0) throw contradiction(routeOptions)
+  if (anonymous && asksForUsers(options.scopeGuards(route.instance))) throw contradiction(routeOptions)
   const left = policiesOf(routeOptions)
   const asked = route.policies.filter((policy) => !left.includes(policy))
   const added = authOf(routeOptions) === route.auth ? undefined : readDeclaration(routeOptions.config)
@@ -173,7 +174,7 @@ function policiesOf (route: RouteOptions): Policy[] {
 function refuseMisplaced (route: RouteOptions): void {
   const stages: readonly string[] = STAGES
   for (const [key, value] of Object.entries(route)) {
-    if (!stages.includes(key) && listOf<unknown>(value).some((hook) => policyOf(hook, 'onRequest') !== undefined)) {
+    if (!stages.includes(key) && listOf<unknown>(value).some((hook) => policyOf(hook, 'preHandler') !== undefined)) {
       throw new ConfigurationError({ option: key, message: `${String(route.method)} ${route.url} has a guard under ${key}, which is no hook of Fastify's. Give it as onRequest or preHandler.` })
     }
     if (key === 'auth' && looksDeclared(value)) {

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { policyOf } from './guards.js'
-import type { Policy } from './policy.js'
+import { bodyHooks, type Policy } from './policy.js'
 
 /** Tells which guards stand before the routes of an instance: its own and its parents'. */
 export type ScopeGuards = (instance: FastifyInstance) => readonly Policy[]
@@ -16,6 +16,7 @@ export function watchScopeGuards (root: FastifyInstance): ScopeGuards {
   function watching (this: FastifyInstance, name: string, hook: unknown): FastifyInstance {
     const policy = policyOf(hook, name)
     if (policy !== undefined) noted.set(this, [...noted.get(this) ?? [], policy])
+    for (const beforeBody of bodyHooks(policy)) addHook.call(this, 'preParsing', beforeBody)
     return addHook.call(this, name, hook)
   }
   root.addHook = watching as FastifyInstance['addHook']

@@ -29,7 +29,8 @@ export function readStepUp (asked: Record<string, unknown>, clock: Clock = syste
   const wanted: StepUp = { maxAge, secondFactor: factors === 2 }
   const told = { ...(maxAge !== undefined && { maxAge }), ...(factors === 2 && { acrValues: ['mfa'] }) }
   return {
-    optional: false,
+    asks: 'user',
+    proofs: [],
     checks: [(user) => isSignedIn(user, wanted, clock) ? undefined : new StepUpRequiredError(told)],
     refusals: [StepUpRequiredError]
   }

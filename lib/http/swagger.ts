@@ -67,11 +67,11 @@ function documentation (scopeGuards: ScopeGuards, { errorHandler, expose, mayBeU
     const bearerOnly = bearerOnlyKey in route.instance
     const written = errorsOf(route.options.schema).map(refusalOf)
     const policies = [...guards, ...route.policies]
-    if (policies.length === 0) return { access: route.anonymous ? openAccess(written) : undefined, refusals: [], written, bearerOnly }
-    const { optional, refusals } = combine(policies)
-    const classes: AuthErrorClass[] = [
+    if (policies.length === 0) return { access: route.anonymous ? openAccess(written) : undefined, proofs: [], refusals: [], written, bearerOnly }
+    const { asks, proofs, refusals } = combine(policies)
+    const asksUser: AuthErrorClass[] = [
       InvalidAuthorizationError,
-      ...(optional ? [] : [MissingTokenError]),
+      ...(asks === 'optional' ? [] : [MissingTokenError]),
       ...(issuers.length > 0 ? [TokenExpiredError, TokenInvalidError] : []),
       ...(basic === undefined || bearerOnly ? [] : [InvalidCredentialsError]),
       // Only the account system counts attempts.
@@ -80,8 +80,10 @@ function documentation (scopeGuards: ScopeGuards, { errorHandler, expose, mayBeU
       ...refusals,
       ...(mayBeUnavailable ? [AuthUnavailableError] : [])
     ]
+    const classes = asks === 'nobody' ? refusals : asksUser
     return {
-      access: optional ? 'optional' : 'user',
+      access: asks === 'nobody' ? openAccess(written) : asks,
+      proofs: proofs.map(({ scheme }) => scheme),
       bearerOnly,
       refusals: errorHandler === false ? [] : [...classes.map(withOwnCode), ...route.errors].map(refusalOf),
       written

@@ -1,15 +1,16 @@
 import t, { type Test } from 'tap'
 import {
-  AuthError, AuthenticationError, ConfigurationError, errorClasses, EventError, InvalidHashError, InvalidPasswordError, memoryStore, RateLimitError, TokenError, TokenExpiredError, TokenInvalidError, TokenRevokedError, validateOptions
+  AuthError, AuthenticationError, BadSignatureError, ConfigurationError, createSigner, errorClasses, EventError, InvalidHashError, InvalidPasswordError, memoryStore, RateLimitError, SignatureExpiredError, SigningError,
+  TokenError, TokenExpiredError, TokenInvalidError, TokenRevokedError, validateOptions
 } from '../../index.js'
 import { accounts, cheapHash, clock, password, type AccountsApp } from '../accounts.js'
-import { options } from '../build.js'
+import { options, secret } from '../build.js'
 import { logged } from '../log-lines.js'
 import { rejection } from '../rejection.js'
 
 // The page "Exceptions" of tortoise-auth, from top to bottom: what it says of
 // each class, and its examples as an application writes them here. Its
-// TortoiseAuthError is AuthError. Signing and onboarding are of a later version.
+// TortoiseAuthError is AuthError. Onboarding is of a later version.
 
 const email = 'ada@example.com'
 const wrong = 'wrong password'
@@ -31,7 +32,10 @@ t.test('hierarchy', async (t) => {
     TokenError: 'AuthError',
     TokenExpiredError: 'TokenError',
     TokenInvalidError: 'TokenError',
-    TokenRevokedError: 'TokenError'
+    TokenRevokedError: 'TokenError',
+    SigningError: 'AuthError',
+    SignatureExpiredError: 'SigningError',
+    BadSignatureError: 'SigningError'
   }
   const classOf = (name: string) => errorClasses.find((errorClass) => errorClass.name === name)
   for (const [name, parent] of Object.entries(parents)) {
@@ -226,6 +230,61 @@ t.test('TokenRevokedError: after logout() or logoutAll(), for authentication and
     await t.rejects(auth.authenticate(user.access_token), TokenRevokedError)
     await t.rejects(auth.refresh(user.refresh_token), TokenRevokedError)
   }
+})
+
+t.test('SigningError: a single handler for any signing problem', async (t) => {
+  const pass = clock(t)
+  const signer = createSigner({ secret, purpose: 'unsubscribe' })
+  const signed = signer.sign('user:42', { timestamp: true })
+  pass(3601)
+  let caught = 0
+  for (const value of [signed, `${signed}x`, 'user:42', '']) {
+    try {
+      signer.unsign(value, { maxAge: 3600 })
+    } catch (exc) {
+      if (exc instanceof SigningError) caught++
+    }
+  }
+  t.equal(caught, 4)
+})
+
+t.test('SignatureExpiredError: the signature is right, and older than its max_age', async (t) => {
+  const pass = clock(t)
+  for (const signer of [createSigner({ secret, purpose: 'unsubscribe' }), createSigner({ secret, unsalted: true })]) {
+    const signed = signer.sign('user:42', { timestamp: true })
+    pass(3600)
+    t.equal(signer.unsign(signed, { maxAge: 3600 }), 'user:42')
+    pass(1)
+    t.throws(() => signer.unsign(signed, { maxAge: 3600 }), SignatureExpiredError)
+    t.throws(() => signer.unsign(signed.replace('42', '43'), { maxAge: 3600 }), BadSignatureError, 'not for one that is wrong besides')
+  }
+})
+
+t.test('BadSignatureError: tampered with, or signed with a different secret', async (t) => {
+  const clocked = { secret: 'test-secret-key-for-signing', unsalted: true, clock: () => 1_700_000_000_000 } as const
+  const signer = createSigner(clocked)
+  t.equal(signer.unsign('hello:mCkMoyIgC0CCrHtGved0LvihAkI9rKNz2DrWGb2JG14'), 'hello', 'signed by the original')
+  t.equal(signer.unsign('user:42:MTcwMDAwMDAwMA:7TFa-9NODOH70z_YlixMZAAD7-7pStuo8Y45NI6Tsq4', { maxAge: 3600 }), 'user:42', 'signed by the original')
+  t.throws(() => signer.unsign('hallo:mCkMoyIgC0CCrHtGved0LvihAkI9rKNz2DrWGb2JG14'), BadSignatureError)
+  t.throws(() => signer.unsign('hello'), BadSignatureError, 'no separator')
+  t.throws(() => signer.unsign('hello:mCkMoyIgC0CCrHtGved0LvihAkI9rKNz2DrWGb2JG14', { maxAge: 3600 }), BadSignatureError, 'no timestamp')
+  t.throws(() => signer.unsign(`hello:${'é'.repeat(43)}`), BadSignatureError, 'where the original lets a TypeError out')
+  t.throws(() => createSigner({ ...clocked, secret }).unsign('hello:mCkMoyIgC0CCrHtGved0LvihAkI9rKNz2DrWGb2JG14'), BadSignatureError)
+})
+
+t.test('catch pattern: all signing errors, told apart from all others', async (t) => {
+  const signer = createSigner({ secret, purpose: 'unsubscribe' })
+  const next = (value: string): string => {
+    try {
+      return signer.unsign(value, { maxAge: 3600 })
+    } catch (exc) {
+      if (exc instanceof TokenError) return 'a token'
+      if (exc instanceof SigningError) return 'a signature'
+      throw exc
+    }
+  }
+  t.equal(next(signer.sign('user:42', { timestamp: true })), 'user:42')
+  t.equal(next('no signature'), 'a signature')
 })
 
 t.test('catch pattern: everything from the library', async (t) => {
