@@ -10,13 +10,14 @@ const POLICY = [
   "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"
 ].join('; ')
 
-/** A page on which a person sets up a second factor and signs in with it. It knows the routes of accounts and nothing else. */
+/** A page on which a person signs in, sets up a second factor, and links accounts elsewhere. It knows the routes of accounts and nothing else. */
 export async function accountPage (app: FastifyInstance): Promise<void> {
-  const [page, script, style] = await Promise.all(['account.html', 'account.js', 'account.css'].map((name) => readFile(new URL(name, folder), 'utf8')))
+  const [page, script, providers, style] = await Promise.all(['account.html', 'account.js', 'providers.js', 'account.css'].map((name) => readFile(new URL(name, folder), 'utf8')))
 
   const files: Array<[path: string, type: string, text: string]> = [
     ['/account', 'text/html', (page ?? '').replace('<!-- people -->', buttons())],
     ['/account/account.js', 'text/javascript', script ?? ''],
+    ['/account/providers.js', 'text/javascript', providers ?? ''],
     ['/account/account.css', 'text/css', style ?? '']
   ]
   for (const [path, type, text] of files) {

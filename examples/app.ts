@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import Fastify, { type FastifyInstance } from 'fastify'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
-import authPlugin, { authRoutes, authServerOptions, type IssuerOptions } from 'fastify-bouncer'
+import authPlugin, { authRoutes, authServerOptions, type IssuerOptions, type OAuthOptions } from 'fastify-bouncer'
 import { accountPage } from './account-page.js'
 import { keepAuditLog } from './audit-log.js'
 import { intoFolder, writeMails } from './mail.js'
@@ -14,11 +14,12 @@ import { signing } from './signing.js'
 /** What the example API is made with. */
 export interface AppSettings extends Pick<ServerSettings, 'secret' | 'store' | 'ephemeralStore' | 'dataDir' | 'logLevel'> {
   encryptionKey: string
+  oauth: OAuthOptions
 }
 
-/** The example API: it signs people in itself, and trusts an identity provider besides. */
+/** The example API: it signs people in itself, by their accounts at a provider too, and trusts the tokens of another. */
 export async function createApp (settings: AppSettings, identityProvider: IssuerOptions): Promise<FastifyInstance> {
-  const { secret, encryptionKey, store, ephemeralStore, dataDir, logLevel } = settings
+  const { secret, encryptionKey, oauth, store, ephemeralStore, dataDir, logLevel } = settings
   const app = Fastify({ ...authServerOptions, logger: { level: logLevel } })
 
   await app.register(swagger, {
@@ -40,6 +41,8 @@ export async function createApp (settings: AppSettings, identityProvider: Issuer
     // Second factors; what authenticator applications show beside a code.
     encryptionKey,
     mfa: { name: 'fastify-bouncer example' },
+    // Sign-in with an account that somebody has elsewhere.
+    oauth,
     // Beside bearer tokens, for machines: see GET /machines.
     basic: true,
     errorHandler: 'all'

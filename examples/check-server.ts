@@ -22,7 +22,7 @@ const program = fileURLToPath(new URL('./server.js', import.meta.url))
 
 function environment (env: ServerEnv): NodeJS.ProcessEnv {
   const { DATABASE_URL: _database, REDIS_URL: _redis, JWT_SECRET: _secret, ENCRYPTION_KEY: _key, ...inherited } = process.env
-  return { ...inherited, HOST: '127.0.0.1', PORT: '0', ...env }
+  return { ...inherited, HOST: '127.0.0.1', PORT: '0', PROVIDER_PORT: '0', ...env }
 }
 
 /** Starts the server and waits until it has printed everything. */

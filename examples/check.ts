@@ -8,6 +8,7 @@ import { promisify } from 'node:util'
 import { Secret, TOTP } from 'otpauth'
 import { failToStart, startServer, type ServerEnv } from './check-server.js'
 import { openShell } from './check-shell.js'
+import { throughAcme } from './check-sign-in.js'
 import { freshStores } from './check-stores.js'
 import { ada, eddie, people, type SeededPerson } from './seed.js'
 
@@ -49,7 +50,8 @@ function checkAnswer (answer: string, { line, label }: Step): void {
   assert.equal(head.split(' ')[1], status, `status of: ${line}\n${answer}`)
   if (status === '401') assert.match(head, /www-authenticate: Bearer realm="api"/i)
   if (status === '429') assert.match(head, /retry-after: [1-9]\d*\r?$/im)
-  if (status === '204' || (status === '202' && code === undefined)) return assert.equal(body, '')
+  if (status === '302') assert.match(head, /^location: http:\/\/127\.0\.0\.1:\d+\/auth\?.*code_challenge_method=S256/im)
+  if (status === '302' || status === '204' || (status === '202' && code === undefined)) return assert.equal(body, '')
   const problem = text.includes('problem+json')
   assert.match(head, problem ? /content-type: application\/problem\+json/i : /content-type: application\/json/i)
   const json = JSON.parse(body)
@@ -61,7 +63,7 @@ function checkAnswer (answer: string, { line, label }: Step): void {
 
 async function checkLines (output: string, report: (line: string) => void): Promise<void> {
   const steps = stepsIn(output)
-  for (const wanted of ['MISSING_TOKEN', 'INSUFFICIENT_ROLES', 'TOKEN_EXPIRED', 'TOKEN_REVOKED', 'INVALID_CREDENTIALS', 'RATE_LIMITED', 'ACCOUNT_UNAVAILABLE', 'STEP_UP_REQUIRED', 'NEW_PASSWORD_REQUIRED', 'MFA_SETUP_FAILED', 'BAD_SIGNATURE']) {
+  for (const wanted of ['MISSING_TOKEN', 'INSUFFICIENT_ROLES', 'TOKEN_EXPIRED', 'TOKEN_REVOKED', 'INVALID_CREDENTIALS', 'RATE_LIMITED', 'ACCOUNT_UNAVAILABLE', 'STEP_UP_REQUIRED', 'OAUTH_STATE_INVALID', 'NEW_PASSWORD_REQUIRED', 'MFA_SETUP_FAILED', 'BAD_SIGNATURE']) {
     assert.ok(steps.some(({ label }) => label?.code === wanted), `a line for ${wanted}`)
   }
   const shell = openShell()
@@ -101,7 +103,7 @@ async function checkDocument (origin: string): Promise<void> {
 async function checkAuditLog (dataDir: string): Promise<void> {
   const log = await readFile(join(dataDir, 'audit.jsonl'), 'utf8')
   const happened = new Set(log.trimEnd().split('\n').map((line) => JSON.parse(line).event))
-  for (const event of ['user_created', 'user_login', 'user_login_failed', 'token_refreshed', 'user_logout', 'rate_limit_exceeded', 'password_reset_completed', 'user_deleted', 'mfa_enabled', 'challenge_failed', 'mfa_disabled']) {
+  for (const event of ['user_created', 'user_login', 'user_login_failed', 'token_refreshed', 'user_logout', 'rate_limit_exceeded', 'password_reset_completed', 'user_deleted', 'mfa_enabled', 'challenge_failed', 'mfa_disabled', 'oauth_account_linked', 'oauth_account_unlinked', 'oauth_failed']) {
     assert.ok(happened.has(event), `${event} in the audit log`)
   }
   for (const { password } of people) assert.ok(!log.includes(password))
@@ -115,7 +117,7 @@ async function signIn (origin: string, { email, password }: SeededPerson): Promi
   return { headers: { authorization: `Bearer ${tokens.access_token}` } }
 }
 
-interface Answer { status: number, body: { access_token?: string, challenge_name?: string, session?: string, secret?: string, recovery_codes?: string[], extra?: { code: string } } }
+interface Answer { status: number, body: { id?: string, access_token?: string, challenge_name?: string, session?: string, secret?: string, recovery_codes?: string[], extra?: { code: string } } }
 
 async function send (origin: string, method: 'GET' | 'POST' | 'DELETE', path: string, json?: object, token?: string): Promise<Answer> {
   const headers = { ...json !== undefined && { 'content-type': 'application/json' }, ...token !== undefined && { authorization: `Bearer ${token}` } }
@@ -165,6 +167,24 @@ async function checkSecondFactor (origin: string): Promise<void> {
   assert.match(await page.text(), /recovery codes/)
 }
 
+/** Ada has an account of the same address, and links the one at Acme first; Iris has none and gets one; nobody vouches for the address of Tom. */
+async function checkSignInProvider (origin: string): Promise<void> {
+  const login = await send(origin, 'POST', '/auth/login', { email: ada.email, password: ada.password })
+  const codeOfAda = async (): Promise<unknown> => (await throughAcme(origin, 'acme-1')).body.extra?.code
+  assert.equal(await codeOfAda(), 'OAUTH_LINK_REQUIRED')
+  assert.equal((await throughAcme(origin, 'acme-1', login.body.access_token)).body.account_id, 'acme-1', 'linked')
+  assert.equal(await codeOfAda(), undefined, 'and she signs in with it')
+  assert.equal((await send(origin, 'DELETE', '/auth/oauth/acme', undefined, login.body.access_token)).status, 204)
+  assert.equal(await codeOfAda(), 'OAUTH_LINK_REQUIRED', 'not any more')
+
+  const { body: { access_token: iris } } = await throughAcme(origin, 'acme-2')
+  const me = await send(origin, 'GET', '/auth/me', undefined, iris)
+  assert.deepEqual([me.status, (await throughAcme(origin, 'acme-2', login.body.access_token)).body.extra?.code], [200, 'OAUTH_ACCOUNT_ALREADY_LINKED'])
+  assert.equal((await send(origin, 'DELETE', '/auth/oauth/acme', undefined, iris)).body.extra?.code, 'AUTHORIZATION_DENIED', 'her last way in')
+  assert.equal((await send(origin, 'DELETE', `/auth/users/${me.body.id}`, undefined, login.body.access_token)).status, 204)
+  assert.equal((await throughAcme(origin, 'acme-3')).body.extra?.code, 'ACCOUNT_UNAVAILABLE')
+}
+
 /** Two servers that start at once on nothing seed once; a session outlives a restart; one that ends on one server ends on the other. */
 async function checkTwoServers (env: ServerEnv): Promise<void> {
   const shared = { ...env, JWT_SECRET: 'a secret that two example servers share' }
@@ -194,6 +214,7 @@ async function checkTwoServers (env: ServerEnv): Promise<void> {
 async function checkFailures (DATA_DIR: string): Promise<void> {
   const failures: Array<[env: ServerEnv, said: RegExp]> = [
     [{ PORT: '70000' }, /PORT must be a number/],
+    [{ PROVIDER_PORT: '70000' }, /PROVIDER_PORT must be a number/],
     [{ HOST: '192.0.2.1' }, /EADDRNOTAVAIL/],
     [{ LOG_LEVEL: 'loud' }, /LOG_LEVEL must be one of/],
     [{ JWT_SECRET: 'short' }, /JWT_SECRET must have at least 32 bytes/],
@@ -230,6 +251,8 @@ async function checkServer (where: string, env: ServerEnv): Promise<void> {
       console.log('ok  Swagger UI and the document')
       await checkSecondFactor(server.origin)
       console.log('ok  a second factor, from its set-up to its end')
+      await checkSignInProvider(server.origin)
+      console.log('ok  sign-in at a provider, linking and unlinking')
       await checkAuditLog(dataDir)
       console.log('ok  the audit log')
       await server.stop()

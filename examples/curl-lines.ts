@@ -27,6 +27,7 @@ export function curlLines ({ origin, dataDir, tokens }: CurlLinesOptions): strin
     section('A forgotten password', forgotten),
     section('A second factor, but for what wants a code, which the account page shows', secondFactor),
     section('Step-up: a recent sign-in, or one with a second factor', stepUp),
+    section('Sign-in at a provider, but for its pages, which a browser shows', elsewhere),
     section('Machines', machines),
     section('Signed links, and signed requests of other servers', signatures),
     section('Administrators', administration),
@@ -186,6 +187,20 @@ const stepUp: Line[] = [
   ['Vera signed in during the last five minutes: 200', curl('/address-book', { as: '$VERA' })],
   ['When Grace did, her token does not say: 401 STEP_UP_REQUIRED', curl('/address-book', { as: '$GRACE' })],
   ['A password is one factor, and payouts want two: 401 STEP_UP_REQUIRED', curl('/payouts', { as: '$VERA' })]
+]
+
+// Of a verifier that nobody kept.
+const challenge = 'code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM'
+
+const elsewhere: Line[] = [
+  ['To the page of Acme, with a cookie for the way back: 302', curl('/auth/oauth/acme/authorize')],
+  ['The same for a page that keeps a verifier: 302', curl(`/auth/oauth/acme/authorize?redirect_to=$API/account&${challenge}`)],
+  ['Back to a page that nobody allowed: 400 REQUEST_INVALID', curl(`/auth/oauth/acme/authorize?redirect_to=https://attacker.example/account&${challenge}`)],
+  ['A provider that there is not: 400 REQUEST_INVALID', curl('/auth/oauth/nobody/authorize')],
+  ['An answer of no sign-in that began here: 400 OAUTH_STATE_INVALID', curl('/auth/oauth/acme/callback?code=made-up&state=made-up')],
+  ['Where Vera goes to link an account at Acme: 200', curl('/auth/oauth/acme/link', { method: 'POST', as: '$VERA' })],
+  ['Nobody is signed in who could: 401 MISSING_TOKEN', curl('/auth/oauth/acme/link', { method: 'POST' })],
+  ['What she has linked so far: 200', curl('/auth/oauth/accounts', { as: '$VERA' })]
 ]
 
 const basicOf = ({ email, password }: SeededPerson): string => `${email}:${password}`

@@ -4,13 +4,14 @@ import { createApp } from './app.js'
 import { curlLines } from './curl-lines.js'
 import { startIdentityProvider } from './identity-provider.js'
 import { keptKey } from './kept-key.js'
-import { listen } from './listen.js'
+import { listen, reservePort } from './listen.js'
 import { people } from './seed.js'
 import { readServerSettings, SettingsError } from './settings.js'
+import { startSignInProvider } from './sign-in-provider.js'
 
-// Started by `npm start`. HOST and PORT say where, JWT_SECRET what signs tokens, ENCRYPTION_KEY what
-// second factors are encrypted with, DATABASE_URL and REDIS_URL where accounts are, DATA_DIR where files go;
-// LOG_LEVEL=info shows a line for each refusal.
+// Started by `npm start`. HOST and PORT say where, PROVIDER_PORT where its sign-in provider is, JWT_SECRET what
+// signs tokens, ENCRYPTION_KEY what second factors are encrypted with, DATABASE_URL and REDIS_URL where accounts are,
+// DATA_DIR where files go; LOG_LEVEL=info shows a line for each refusal.
 
 const PATIENCE = 1000
 
@@ -19,13 +20,19 @@ async function start (): Promise<void> {
   await mkdir(settings.dataDir, { recursive: true, mode: 0o700 })
   const encryptionKey = settings.encryptionKey ?? await keptKey(settings.keyFile)
   const identityProvider = await startIdentityProvider()
-  const app = await createApp({ ...settings, encryptionKey }, identityProvider.options)
+  // A provider is told where browsers come back to, so that the port must be known before the server listens.
+  const reserved = await reservePort(settings.host, settings.port)
+  // As browsers on this machine may call it: a name is another origin than its address.
+  const origins = ['127.0.0.1', 'localhost'].map((name) => `http://${name}:${reserved.port}`)
+  const acme = await startSignInProvider(settings.providerPort, origins.map((one) => `${one}/auth/oauth/acme/callback`))
+  const oauth = { providers: { acme: acme.options }, redirects: origins.map((one) => `${one}/account`) }
+  const app = await createApp({ ...settings, encryptionKey, oauth }, identityProvider.options)
 
   async function stop (): Promise<void> {
     // Requests under way may finish; a browser's open connections do not keep the server.
     setTimeout(() => { app.server.closeAllConnections() }, PATIENCE).unref()
     await app.close()
-    await identityProvider.close()
+    await Promise.all([identityProvider.close(), acme.close()])
   }
 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
@@ -39,21 +46,29 @@ async function start (): Promise<void> {
   }, PATIENCE / 4)
   watch.unref()
 
-  const origin = await listen(app, settings.host, settings.port)
+  const origin = await listen(app, settings.host, reserved)
   console.log(`The example API listens on ${origin}
 
-  Second factors     ${origin}/account, a page to try them on
+  Account page       ${origin}/account, for second factors and linked accounts
+  Sign-in provider   ${acme.origin}, where the page leads to
   Swagger UI         ${origin}/docs
   OpenAPI document   ${origin}/docs/json
   Identity provider  ${identityProvider.jwksUrl}
 
 ${people.map(({ email, password, roles }) => `  ${email.padEnd(18)} ${password.padEnd(22)} ${roles.join(', ')}`).join('\n')}
 
-${settings.notes.join('\n')}
+${[...settings.notes, providerNote(acme.origin, settings.providerPort)].join('\n')}
 
 Paste these lines into another terminal, one after the other; the comment says what comes of it. Ctrl-C stops the server.
 
 ${curlLines({ origin, dataDir: settings.dataDir, tokens: identityProvider.tokens })}`)
+}
+
+/** Linked accounts are known by the address of their provider and a name there. */
+function providerNote (origin: string, wanted: number): string {
+  return new URL(origin).port === String(wanted)
+    ? `Linked accounts are known by the address of their provider, ${origin}: keep PROVIDER_PORT.`
+    : `Port ${wanted} was not to be had: accounts that were linked while the provider was elsewhere are not known to ${origin}.`
 }
 
 /** What went wrong, for an operator; undefined for what nobody expected. */

@@ -9,6 +9,8 @@ export interface ServerSettings {
   host: string
   /** The first one that is tried; 0 for any. */
   port: number
+  /** The same for the provider that people sign in at. */
+  providerPort: number
   logLevel: string
   /** The folder for the database file, mails, the audit log and a key. */
   dataDir: string
@@ -33,8 +35,10 @@ const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
 /** Reads the environment; what it leaves out has a default that works in a fresh clone. Throws {@link SettingsError}, and `ConfigurationError` for an address that is none. */
 export function readServerSettings (env: NodeJS.ProcessEnv): ServerSettings {
   // A variable that is empty is one that is not set.
-  const { HOST: host = '127.0.0.1', PORT: port = '3000', LOG_LEVEL: logLevel = 'warn', DATA_DIR = '.data', JWT_SECRET, ENCRYPTION_KEY, DATABASE_URL, REDIS_URL } = filled(env)
-  if (!/^\d{1,5}$/.test(port) || Number(port) > 65535) throw new SettingsError('PORT must be a number from 0 to 65535.')
+  const { HOST: host = '127.0.0.1', PORT: port = '3000', PROVIDER_PORT: providerPort = '3100', LOG_LEVEL: logLevel = 'warn', DATA_DIR = '.data', JWT_SECRET, ENCRYPTION_KEY, DATABASE_URL, REDIS_URL } = filled(env)
+  for (const [name, value] of Object.entries({ PORT: port, PROVIDER_PORT: providerPort })) {
+    if (!/^\d{1,5}$/.test(value) || Number(value) > 65535) throw new SettingsError(`${name} must be a number from 0 to 65535.`)
+  }
   if (!LEVELS.includes(logLevel)) throw new SettingsError(`LOG_LEVEL must be one of ${LEVELS.join(', ')}.`)
   if (JWT_SECRET !== undefined && Buffer.byteLength(JWT_SECRET) < 32) throw new SettingsError('JWT_SECRET must have at least 32 bytes.')
   if (ENCRYPTION_KEY !== undefined && !KEY.test(ENCRYPTION_KEY)) throw new SettingsError('ENCRYPTION_KEY must be 32 random bytes in base64.')
@@ -45,6 +49,7 @@ export function readServerSettings (env: NodeJS.ProcessEnv): ServerSettings {
   return {
     host,
     port: Number(port),
+    providerPort: Number(providerPort),
     logLevel,
     dataDir,
     secret: JWT_SECRET ?? randomBytes(32).toString('base64url'),

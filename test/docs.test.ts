@@ -205,7 +205,7 @@ t.test('the README gives the defaults of accounts', async (t) => {
 })
 
 t.test('the README lists exactly the routes of accounts there are', async (t) => {
-  const app = await build(t, { store: memoryStore(), encryptionKey })
+  const app = await build(t, { store: memoryStore(), encryptionKey, oauth: { providers: { google: { clientId: 'an-application' } } } })
   const routes: string[] = []
   app.addHook('onRoute', ({ method, path }) => { if (method !== 'HEAD') routes.push(`${String(method)} ${path}`) })
   await app.register(authRoutes)

@@ -1,12 +1,16 @@
 // The page of a person's account. It talks to the routes of accounts as any client does.
 
+import { cameBack, prepare } from './providers.js'
+
 const $ = (id) => document.getElementById(id)
 const sections = ['sign-in', 'challenge', 'signed-in', 'scan', 'codes']
 
-/** In memory alone: whoever reloads the page signs in again, and no other script of this origin finds a token later. */
+/** In memory alone, but on the way to a provider and back: whoever reloads the page signs in again, and no other script of this origin finds a token later. */
 let accessToken
 /** The challenge that waits for its answer. */
 let challenge
+/** Of the buttons about linked accounts. */
+let lastPressed
 
 /** How each challenge is asked for, and under which name its answer is sent. */
 const CHALLENGES = {
@@ -14,6 +18,9 @@ const CHALLENGES = {
   RECOVERY_CODE: { title: 'A recovery code', help: 'One of the ten that you have kept. It works once.', label: 'Recovery code', other: 'Use a recovery code', field: 'code', input: { type: 'text', inputMode: 'text', autocomplete: 'off' } },
   NEW_PASSWORD_REQUIRED: { title: 'A new password', help: 'Your password was for one sign-in only. Choose another.', label: 'New password', field: 'new_password', input: { type: 'password', inputMode: 'text', autocomplete: 'new-password' } }
 }
+
+/** Providers, as people call them. */
+const NAMES = { acme: 'Acme' }
 
 class Refusal extends Error {
   constructor ({ detail, extra }, fallback) {
@@ -52,8 +59,9 @@ function show (section) {
   $(`${section}-title`).focus()
 }
 
-function tell (text = '') {
-  $('problem').textContent = text
+function tell (text = '', code = '') {
+  $('problem-text').textContent = text
+  $('problem-code').textContent = code
   $('problem').hidden = text === ''
 }
 
@@ -66,7 +74,7 @@ function when (element, event, work) {
     busy = true
     tell()
     try {
-      await work()
+      await work(happened)
     } catch (error) {
       refused(error, element)
     } finally {
@@ -79,9 +87,9 @@ function refused (error, element) {
   // A token that has expired, or that was ended elsewhere.
   if (accessToken !== undefined && ['TOKEN_EXPIRED', 'TOKEN_REVOKED', 'ACCOUNT_UNAVAILABLE', 'AUTHENTICATION_FAILED'].includes(error.code)) leave()
   // The sign-in was long ago, or without the second factor: something has to show that it is still the same person.
-  const proof = error.code === 'STEP_UP_REQUIRED' && element.querySelector('.proof')
+  const proof = error.code === 'STEP_UP_REQUIRED' && element.closest('form')?.querySelector('.proof')
   if (proof) proof.hidden = false
-  tell([error.message, ...(error.errors ?? []).map((each) => each.message ?? each)].join(' '))
+  tell([error.message, ...(error.errors ?? []).map((each) => each.message ?? each)].join(' '), error.code)
   if (proof) proof.querySelector('input').focus()
 }
 
@@ -120,12 +128,44 @@ function ask (name) {
 }
 
 async function showAccount () {
-  const [{ email }, { totp, recovery_codes_left: left }] = await Promise.all([call('GET', '/me'), call('GET', '/mfa')])
+  const [{ email }, { totp, recovery_codes_left: left }, { items }] = await Promise.all([call('GET', '/me'), call('GET', '/mfa'), call('GET', '/oauth/accounts')])
   show('signed-in')
   $('who').textContent = email
   $('factor').textContent = totp ? `You have a second factor, and ${left} recovery ${left === 1 ? 'code' : 'codes'}.` : 'You have no second factor.'
   $('set-up').hidden = totp
   $('remove').hidden = !totp
+  $('linked-list').replaceChildren(...items.length === 0 ? ['None.'] : items.map(linkedItem))
+  // Where there is a second factor, the password alone changes nothing.
+  $('linked-label').textContent = totp ? 'A code of the application, or a recovery code' : 'Current password'
+  Object.assign($('linked-proof'), totp ? { name: 'code', type: 'text', autocomplete: 'one-time-code' } : { name: 'current_password', type: 'password', autocomplete: 'current-password' })
+}
+
+function linkedItem ({ provider, account_id: accountId, email, linked_at: linkedAt }) {
+  const item = document.createElement('li')
+  const button = document.createElement('button')
+  Object.assign(button, { type: 'button', textContent: 'Unlink' })
+  Object.assign(button.dataset, { provider, accountId })
+  item.append(`${email ?? accountId} at ${NAMES[provider] ?? provider}, since ${new Date(linkedAt).toLocaleDateString()} `, button)
+  return item
+}
+
+/** Ends what was under way at a provider: a sign-in goes on as any other does, a link is seen in the list. */
+async function comeBack () {
+  const back = cameBack()
+  if (back === undefined) return
+  const { kept: { provider, token }, answer, denied } = back
+  try {
+    if (denied) throw new Error(`You came back from ${NAMES[provider]} without signing in there.`)
+    const ended = await call('POST', `/oauth/${provider}/callback`, answer)
+    if (token === undefined) return await goOn(ended)
+  } catch (error) {
+    if (token === undefined) throw error
+    accessToken = token
+    await showAccount()
+    throw error
+  }
+  accessToken = token
+  await showAccount()
 }
 
 function showSecret ({ secret, otpauth_uri: uri, qr_code: svg }) {
@@ -171,3 +211,17 @@ when($('sign-out'), 'click', async () => {
   await call('POST', '/logout')
   leave()
 })
+when($('acme'), 'click', async () => window.location.assign(`/auth/oauth/acme/authorize?${new URLSearchParams(await prepare({ provider: 'acme' }))}`))
+when($('link-acme'), 'click', async () => {
+  const { authorization_url: url } = await call('POST', '/oauth/acme/link', { ...await prepare({ provider: 'acme', token: accessToken }), ...typed($('linked')) })
+  window.location.assign(url)
+})
+when($('linked-list'), 'click', async ({ target: { dataset: { provider, accountId } } }) => {
+  if (provider === undefined) return
+  await call('DELETE', `/oauth/${provider}?${new URLSearchParams({ account_id: accountId })}`, typed($('linked')))
+  await showAccount()
+})
+// With the proof that was asked for, the same again.
+when($('linked'), 'submit', () => lastPressed.click())
+$('linked').addEventListener('click', ({ target }) => { if (target.type === 'button') lastPressed = target })
+comeBack().catch((error) => refused(error, document.body))

@@ -43,7 +43,7 @@ async function openPage (t: Test, origin: string): Promise<OpenPage> {
 
 const press = async (page: Page, name: string): Promise<void> => await page.getByRole('button', { name, exact: true }).click()
 const write = async (page: Page, label: string, text: string): Promise<void> => await page.getByRole('textbox', { name: label, exact: true }).fill(text)
-const problem = async (page: Page): Promise<string | null> => await page.getByRole('alert').textContent()
+const problem = async (page: Page): Promise<string | null> => await page.locator('#problem-text').textContent()
 /** Waits for the section with this heading. */
 const arrived = async (page: Page, heading: string): Promise<void> => await page.getByRole('heading', { name: heading, exact: true }).waitFor()
 

@@ -15,6 +15,8 @@ export interface Answer {
 export interface BuiltServer {
   origin: string
   send (method: string, path: string, body?: object, token?: string): Promise<Answer>
+  /** Stops it, and starts another in the same folder. */
+  restart (env: ServerEnv): Promise<{ origin: string }>
 }
 
 /** The example server as `npm run build:examples` built it, in a process of its own, with a folder of its own; it ends with the test. */
@@ -22,8 +24,9 @@ export async function builtServer (t: Test): Promise<BuiltServer> {
   const { startServer } = await import(pathToFileURL('dist/examples/check-server.js').href) as { startServer: (env: ServerEnv) => Promise<RunningServer> }
   const folder = await mkdtemp(join(tmpdir(), 'example-server-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
-  const { origin, stop } = await startServer({ DATA_DIR: folder })
-  t.teardown(() => stop())
+  let running = await startServer({ DATA_DIR: folder })
+  t.teardown(() => running.stop())
+  const { origin } = running
 
   return {
     origin,
@@ -32,6 +35,11 @@ export async function builtServer (t: Test): Promise<BuiltServer> {
       const response = await fetch(origin + path, { method, headers, ...body && { body: JSON.stringify(body) } })
       const text = await response.text()
       return { status: response.status, body: text === '' ? {} : JSON.parse(text) }
+    },
+    async restart (env) {
+      await running.stop()
+      running = await startServer({ DATA_DIR: folder, ...env })
+      return running
     }
   }
 }

@@ -6,9 +6,9 @@ import { keptKey } from '../../examples/kept-key.js'
 import { readServerSettings, SettingsError } from '../../examples/settings.js'
 
 t.test('an empty environment is enough', async (t) => {
-  for (const env of [{}, { HOST: '', PORT: '', DATABASE_URL: '', REDIS_URL: '', JWT_SECRET: '', ENCRYPTION_KEY: '', DATA_DIR: '', LOG_LEVEL: '' }]) {
-    const { host, port, logLevel, dataDir, store, ephemeralStore, encryptionKey, keyFile, notes } = readServerSettings(env)
-    t.strictSame({ host, port, logLevel, dataDir }, { host: '127.0.0.1', port: 3000, logLevel: 'warn', dataDir: resolve('.data') })
+  for (const env of [{}, { HOST: '', PORT: '', PROVIDER_PORT: '', DATABASE_URL: '', REDIS_URL: '', JWT_SECRET: '', ENCRYPTION_KEY: '', DATA_DIR: '', LOG_LEVEL: '' }]) {
+    const { host, port, providerPort, logLevel, dataDir, store, ephemeralStore, encryptionKey, keyFile, notes } = readServerSettings(env)
+    t.strictSame({ host, port, providerPort, logLevel, dataDir }, { host: '127.0.0.1', port: 3000, providerPort: 3100, logLevel: 'warn', dataDir: resolve('.data') })
     t.equal(store.name, 'sqlite')
     t.equal(ephemeralStore, undefined)
     t.match(notes.join(' '), join(dataDir, 'example.db'))
@@ -51,6 +51,7 @@ t.test('without one it is made once, by whichever server comes first, and kept f
 t.test('what cannot be meant is refused by the name of its variable, and without its value', async (t) => {
   const wrong = {
     PORT: ['65536', '-1', '80a', '1e3', ' '],
+    PROVIDER_PORT: ['65536', 'any'],
     LOG_LEVEL: ['loud', 'toString'],
     JWT_SECRET: ['short'],
     ENCRYPTION_KEY: ['hidden', randomBytes(16).toString('base64'), randomBytes(32).toString('hex')],
