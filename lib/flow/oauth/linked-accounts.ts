@@ -70,13 +70,15 @@ export interface LinkedAccountsOptions {
   prove: Prove
   events: AuthEventEmitter
   clock: Clock
+  /** Told of tokens that no key opens any more. */
+  report: (error: unknown) => void
 }
 
 /** An identity that goes from one user to the next while it is looked at is somebody's game. */
 const ROUNDS = 3
 
 /** Linked accounts over these stores. */
-export function createLinkedAccounts ({ users, identities, issuers, sealer, keepTokens, prove, events, clock }: LinkedAccountsOptions): LinkedAccounts {
+export function createLinkedAccounts ({ users, identities, issuers, sealer, keepTokens, prove, events, clock, report }: LinkedAccountsOptions): LinkedAccounts {
   function issuerOf ({ provider, issuer }: Identity): string {
     const found = issuer ?? issuers.get(provider)
     if (found === undefined) throw new TypeError(`No provider is called ${provider}: give the issuer of the identity`)
@@ -90,13 +92,39 @@ export function createLinkedAccounts ({ users, identities, issuers, sealer, keep
     return { userId, provider, issuer, subject, email: email ?? null, tokens: kept, createdAt: clock(), usedAt: clock() }
   }
 
+  function open (identity: StoredIdentity, tokens: string): ProviderTokens {
+    if (sealer === undefined) throw new ConfigurationError({ option: 'encryptionKey', message: 'encryptionKey is missing: tokens of providers were kept with one, and cannot be read without.' })
+    return JSON.parse(sealer.open(tokens, placeOf(identity)).text)
+  }
+
+  /** The refresh token that is kept of an identity; undefined also where no key opens it any more, which must not keep its user out. */
+  async function keptRefreshToken (userId: string, identity: Identity): Promise<string | undefined> {
+    const before = await identities.find(issuerOf(identity), identity.subject)
+    if (before === undefined || before.userId !== userId || before.tokens === null) return undefined
+    try {
+      return open(before, before.tokens).refresh_token
+    } catch (error) {
+      if (!(error instanceof ConfigurationError)) throw error
+      report(error)
+      return undefined
+    }
+  }
+
+  /** Some providers give a refresh token once, with the first consent: it stays where there is no new one. */
+  async function withRefreshToken (userId: string, identity: Identity): Promise<Identity> {
+    const { tokens } = identity
+    if (!keepTokens || tokens === undefined || tokens.refresh_token !== undefined) return identity
+    const refreshToken = await keptRefreshToken(userId, identity)
+    return refreshToken === undefined ? identity : { ...identity, tokens: { ...tokens, refresh_token: refreshToken } }
+  }
+
   async function get (userId: string): Promise<StoredUser> {
     const user = await users.findById(userId)
     if (user === undefined) throw new UserNotFoundError({ userId })
     return user
   }
 
-  const renew: LinkedAccounts['renew'] = async (userId, identity) => await identities.update(stored(userId, identity))
+  const renew: LinkedAccounts['renew'] = async (userId, identity) => await identities.update(stored(userId, await withRefreshToken(userId, identity)))
 
   async function attach (user: StoredUser, identity: Identity): Promise<'linked' | 'renewed' | undefined> {
     for (let round = 0; round < ROUNDS; round++) {
@@ -143,8 +171,7 @@ export function createLinkedAccounts ({ users, identities, issuers, sealer, keep
       const kept = (await identities.list(userId)).filter((one) => one.provider === provider && one.tokens !== null)
       const newest = kept.sort((a, b) => b.usedAt - a.usedAt)[0]
       if (newest === undefined) return undefined
-      if (sealer === undefined) throw new ConfigurationError({ option: 'encryptionKey', message: 'encryptionKey is missing: tokens of providers were kept with one, and cannot be read without.' })
-      return JSON.parse(sealer.open(newest.tokens as string, placeOf(newest)).text)
+      return open(newest, newest.tokens as string)
     }
   }
 }

@@ -3,6 +3,8 @@ import t, { type Test } from 'tap'
 import { memoryStore, type AuthPluginOptions, type OAuthOptions } from '../../../index.js'
 import { cheapHash, clock, password, until } from '../../accounts.js'
 import { refused } from '../../build.js'
+import { createSealer } from '../../../lib/encryption.js'
+import { readKeys } from '../../../lib/mfa-options.js'
 import { logged } from '../../log-lines.js'
 import { oauthAccounts, verifierOf, type OAuthApp, type OAuthChanges } from '../../oauth.js'
 import { codeOf, encryptionKey, enrol } from '../../totp.js'
@@ -325,6 +327,45 @@ t.test('tokens of the provider', async (t) => {
     await app.app.bouncer.oauth.link(other.id, { provider: 'acme', subject: 'eve' })
     await store.identities.update({ ...identity as NonNullable<typeof identity>, userId: other.id, subject: 'eve' })
     await t.rejects(app.app.bouncer.oauth.tokens(other.id, 'acme'), { name: 'ConfigurationError', option: 'encryptionKey' }, 'attack: moved to another user')
+  })
+
+  await t.test('a refresh token that came once stays', async (t) => {
+    const { lines, serverOptions } = logged('error')
+    const store = memoryStore()
+    const app = await withAda(t, { keepTokens: true }, { store, encryptionKey }, serverOptions)
+    const { oauth } = app.app.bouncer
+    async function signIn (given: object): Promise<string> {
+      const begun = await app.begin()
+      const query = await app.visit(begun, 'ada')
+      app.provider.answerWith('/token', { ...await app.provider.tokens({ nonce: new URL(begun.url).searchParams.get('nonce'), email: 'ada@example.com', email_verified: true }), ...given })
+      return String(decodeJwt((await app.comeBack(query, begun.cookie)).json().access_token).sub)
+    }
+    const sub = await signIn({ access_token: 'one', refresh_token: 'first' })
+    await signIn({ access_token: 'two' })
+    t.match(await oauth.tokens(sub, 'acme'), { access_token: 'two', refresh_token: 'first' })
+    await signIn({ access_token: 'three', refresh_token: 'second' })
+    t.match(await oauth.tokens(sub, 'acme'), { access_token: 'three', refresh_token: 'second' })
+    const [identity] = await store.identities.list(sub)
+    await store.identities.update({ ...identity as NonNullable<typeof identity>, tokens: 'of a key that is gone' })
+    t.equal(await signIn({ access_token: 'four' }), sub, 'a key that is gone keeps nobody out')
+    t.match(await oauth.tokens(sub, 'acme'), { access_token: 'four', refresh_token: undefined })
+    t.equal(lines.length, 1, 'and is reported')
+    await store.identities.update({ ...identity as NonNullable<typeof identity>, tokens: createSealer(readKeys(encryptionKey)).seal('no JSON', JSON.stringify(['oauth tokens', sub, app.provider.url, 'ada'])) })
+    await t.rejects(oauth.tokens(sub, 'acme'), SyntaxError)
+    const begun = await app.begin()
+    const query = await app.visit(begun, 'ada')
+    app.provider.answerWith('/token', { ...await app.provider.tokens({ nonce: new URL(begun.url).searchParams.get('nonce'), email: 'ada@example.com' }) })
+    t.equal((await app.comeBack(query, begun.cookie)).statusCode, 500)
+  })
+
+  await t.test('attack: somebody else who links the same identity gets none of them', async (t) => {
+    const store = memoryStore()
+    const app = await withAda(t, { keepTokens: true }, { store, encryptionKey })
+    await app.signIn('ada')
+    const before = await store.identities.find(app.provider.url, 'ada')
+    const mallory = await app.signUp()
+    refused(t, await app.link(mallory.access_token, 'ada'), 400, 'OAUTH_ACCOUNT_ALREADY_LINKED')
+    t.strictSame(await store.identities.find(app.provider.url, 'ada'), before)
   })
 
   await t.test('cannot be read without the key', async (t) => {
