@@ -10,7 +10,7 @@ import { isSecure } from './secure-url.js'
 export interface OAuthProviderOptions {
   /** What is known of it already. Default: the preset of the same name, if there is one and neither `issuer` nor endpoints are given. */
   preset?: OAuthPresetName
-  /** Its identifier, https (http on loopback only): its endpoints are discovered (OpenID Connect Discovery 1.0). */
+  /** Its identifier, https (http on loopback only): its endpoints are discovered (OpenID Connect Discovery 1.0). With endpoints of your own it is what its users are known by, and what `iss` of its answers must be (RFC 9207); default the authorization endpoint. */
   issuer?: string
   /** As the provider registered this application. */
   clientId: string
@@ -105,6 +105,7 @@ export function readOAuthSettings (options: OAuthOptions | undefined, secrets: r
   if (names.length === 0) throw refuse('providers', 'is empty; leave oauth out')
   if (keepTokens && !hasKey) throw refuse('keepTokens', 'needs encryptionKey: 32 random bytes in base64 that stay the same')
   const read = names.map((name) => readProvider(name, providers[name] as OAuthProviderOptions))
+  refuseConfusion(read, providers)
   return {
     providers: read,
     redirects: redirects.map(readRedirect),
@@ -115,6 +116,9 @@ export function readOAuthSettings (options: OAuthOptions | undefined, secrets: r
     stateKeys: secrets.map((secret) => deriveKey(secret, 'oauth attempts')) as unknown as [Buffer, ...Buffer[]]
   }
 }
+
+/** Addresses of Microsoft that tenants share: each has an issuer of its own. */
+const MANY_TENANTS = /^https:\/\/login\.microsoftonline\.com\/(common|organizations|consumers)\//
 
 /** Stands in a path, beside `accounts`. */
 const NAME = /^[a-z][a-z0-9_-]{0,31}$/
@@ -129,8 +133,11 @@ function readProvider (name: string, options: OAuthProviderOptions): OAuthProvid
   if (own === undefined && preset?.endpoints !== undefined && options.issuer !== undefined) throw refuse(`${at}.issuer`, 'is another one than the preset\'s, whose endpoints are not discovered: give authorizationEndpoint, tokenEndpoint and userinfoEndpoint as well')
   const endpoints = own ?? preset?.endpoints
   // Never the preset's for endpoints of somebody else: subjects of one would be taken for those of the other.
-  const issuer = options.issuer ?? (own === undefined ? preset?.issuer : new URL(own.authorization).origin)
+  const issuer = options.issuer ?? (own === undefined ? preset?.issuer : withoutQuery(own.authorization))
   if (issuer === undefined) throw refuse(`${at}.issuer`, `is missing; give it, or a preset: one of ${Object.keys(OAUTH_PRESETS).join(', ')}`)
+  if (issuer.includes('/.well-known/')) throw refuse(`${at}.issuer`, 'is the address of a description; give the issuer that stands in it')
+  const { response_mode: mode = 'query' } = options.parameters ?? {}
+  if (mode !== 'query' && mode !== 'form_post') throw refuse(`${at}.parameters.response_mode`, 'must be query or form_post: no other answer comes to this server')
   const stray = Object.keys(options.parameters ?? {}).find((key) => RESERVED.has(key))
   if (stray !== undefined) throw refuse(`${at}.parameters.${stray}`, 'is not for the application to set')
   if (endpoints === undefined && options.scopes?.includes('openid') === false) throw refuse(`${at}.scopes`, 'lacks openid, without which there is no ID token')
@@ -138,6 +145,7 @@ function readProvider (name: string, options: OAuthProviderOptions): OAuthProvid
   return {
     name,
     issuer: readUrl(`${at}.issuer`, issuer),
+    manyIssuers: MANY_TENANTS.test(issuer),
     clientId: options.clientId,
     clientSecret: options.clientSecret,
     clientAuth: options.clientAuth,
@@ -147,6 +155,23 @@ function readProvider (name: string, options: OAuthProviderOptions): OAuthProvid
     profile: typeof profile === 'function' ? profile : profileReader({ ...preset?.profile, ...profile }),
     trustEmail: options.trustEmail ?? false
   }
+}
+
+// Whoever signs in at one of two providers with one issuer is the same user by
+// the same subject: then a subject must mean the same at both.
+function refuseConfusion (read: readonly OAuthProviderSettings[], providers: OAuthOptions['providers']): void {
+  const seen = new Map<string, string>()
+  for (const { name, issuer, endpoints } of read) {
+    const { profile } = providers[name] as OAuthProviderOptions
+    const meaning = typeof profile === 'function' ? name : JSON.stringify([endpoints, profile?.subject])
+    const { href } = new URL(issuer)
+    if ((seen.get(href) ?? meaning) !== meaning) throw refuse(`providers.${name}.issuer`, 'is that of another provider here, whose subjects mean something else; give each an issuer of its own')
+    seen.set(href, meaning)
+  }
+}
+
+function withoutQuery (address: string): string {
+  return address.replace(/[?#].*$/s, '')
 }
 
 function presetOf (name: string, { preset, issuer, authorizationEndpoint }: OAuthProviderOptions): OAuthPreset | undefined {

@@ -54,11 +54,16 @@ t.test('what cannot be meant is refused, with the name of the option and the rem
   for (const issuer of ['a.example', 'http://a.example', 'ftp://a.example', 'https://u:p@a.example', 'https://a.example/#x']) provider('acme', { issuer }, '.issuer', /is not an absolute URL|must be https|must hold no/)
   provider('acme', { issuer: 'https://a.example', scopes: ['email'] }, '.scopes', /lacks openid/)
   for (const name of ['state', 'redirect_uri', 'client_id', 'nonce', 'code_challenge', 'request', 'response_type', 'scope']) provider('acme', { issuer: 'https://a.example', parameters: { [name]: 'x' } }, `.parameters.${name}`, /is not for the application to set/)
+  provider('acme', { issuer: 'https://a.example/.well-known/openid-configuration' }, '.issuer', /is the address of a description/)
+  provider('acme', { issuer: 'https://a.example', parameters: { response_mode: 'fragment' } }, '.parameters.response_mode', /must be query or form_post/)
   provider('hub', { ...endpoints, tokenEndpoint: undefined }, '.tokenEndpoint', /is missing; plain OAuth 2\.0 needs/)
   provider('hub', { emailsEndpoint: 'https://hub.example/emails' }, '.authorizationEndpoint', /is missing; plain OAuth 2\.0 needs/)
   provider('hub', { ...endpoints, userinfoEndpoint: 'http://hub.example/user' }, '.userinfoEndpoint', /must be https/)
   provider('github', { preset: 'github', issuer: 'https://github.example.com' }, '.issuer', /is another one than the preset's/)
 
+  for (const [one, two] of [[{ issuer: 'https://a.example' }, { issuer: 'https://a.example/', profile: { subject: 'oid' } }], [{ preset: 'github' }, { preset: 'github', profile: { subject: 'login' } }], [{ ...endpoints, issuer: 'https://a.example' }, { ...endpoints, issuer: 'https://a.example', userinfoEndpoint: 'https://hub.example/guest' }], [{ preset: 'google' }, { preset: 'google', profile: () => ({ subject: 'x' }) }]] as const) {
+    refuses(t, { providers: { one: { clientId: 'x', ...one }, two: { clientId: 'y', ...two } } }, 'oauth.providers.two.issuer', /subjects mean something else/)
+  }
   for (const redirect of ['app.example.com', '/signed-in', 'http://app.example.com', 'javascript:alert(1)', 'data:text/html,x', 'myapp:/cb', 'file:///x', 'https://u@app.example.com', 'https://app.example.com/#', 'https://app.example.com/#x', 'https://*.example.com/']) refuses(t, { providers: { google }, redirects: [redirect] }, 'oauth.redirects.0', /is not an absolute URL|must be https|must hold no/)
   for (const baseUrl of ['api.example.com', 'http://api.example.com', 'https://api.example.com/?x=1', 'https://u:p@api.example.com']) refuses(t, { providers: { google }, baseUrl }, 'oauth.baseUrl', /is not an absolute URL|must be https|must hold no/)
   refuses(t, { providers: { google }, keepTokens: true }, 'oauth.keepTokens', /needs encryptionKey/)
@@ -70,6 +75,7 @@ t.test('what is meant is accepted', async (t) => {
   const { redirects, baseUrl } = read({ google }, { redirects: ['https://app.example.com', 'http://localhost:5173/cb', 'http://127.0.0.1/x?y=1', 'com.example.app:/cb'], baseUrl: 'https://api.example.com/v1/' })
   t.strictSame(redirects, ['https://app.example.com', 'http://localhost:5173/cb', 'http://127.0.0.1/x?y=1', 'com.example.app:/cb'])
   t.equal(baseUrl, 'https://api.example.com/v1')
+  t.equal(read({ one: { clientId: 'x', preset: 'google' }, two: { clientId: 'y', preset: 'google', profile: { email: 'mail' } } }).providers.length, 2, 'two clients of one provider')
   t.doesNotThrow(() => validateOptions({ ...options, store: memoryStore(), encryptionKey, oauth: { providers: { google, github: google }, keepTokens: true, linkByEmail: true, signUp: false } }))
 })
 
@@ -86,13 +92,13 @@ t.test('presets are known by their names, and can stand under others', async (t)
     work: { ...google, preset: 'microsoft', issuer: 'https://login.microsoftonline.com/contoso/v2.0' },
     google: { ...google, issuer: 'https://a.example' },
     hub: { ...google, ...endpoints, emailsEndpoint: 'https://hub.example/emails' },
-    github: { ...google, ...endpoints, preset: 'github' }
+    github: { ...google, ...endpoints, authorizationEndpoint: 'https://other.example/authorize?x=1', preset: 'github' }
   }).providers
   t.strictSame(apple?.parameters, { response_mode: 'form_post' })
   t.equal(tenant?.issuer, 'https://login.microsoftonline.com/contoso/v2.0')
   t.match(own, { issuer: 'https://a.example', scopes: ['openid', 'email', 'profile'] }, 'with an issuer of its own a name says nothing')
-  t.match(hub, { issuer: 'https://hub.example', endpoints: { emails: 'https://hub.example/emails' } })
-  t.equal(enterprise?.issuer, 'https://hub.example', 'users of another server are not those of github.com')
+  t.match(hub, { issuer: 'https://hub.example/authorize', endpoints: { emails: 'https://hub.example/emails' } })
+  t.equal(enterprise?.issuer, 'https://other.example/authorize', 'users of another server are not those of github.com')
 })
 
 t.test('claims of presets', async (t) => {

@@ -3,7 +3,7 @@ import { InvalidResetTokenError } from '../../errors/account.js'
 import type { AuthEventEmitter, Origin } from '../../events.js'
 import type { Passwords } from '../../password/passwords.js'
 import { digest } from '../../random.js'
-import type { StoredUser, UserStore } from '../../store/contract.js'
+import type { IdentityStore, StoredUser, UserStore } from '../../store/contract.js'
 import type { OneTimeTokens } from '../../token/one-time.js'
 import { accountOf, namesOf, normalizeEmail } from '../../user/account.js'
 import type { Attempts } from '../attempts.js'
@@ -28,6 +28,7 @@ export interface PasswordResetOptions {
   users: UserStore
   passwords: Passwords
   sessions: Sessions
+  identities: IdentityStore
   tokens: OneTimeTokens
   attempts: Attempts
   events: AuthEventEmitter
@@ -41,7 +42,7 @@ const PURPOSE = 'reset'
 
 /** Password reset over these stores. */
 export function createPasswordReset (options: PasswordResetOptions): PasswordReset {
-  const { users, passwords, sessions, tokens, attempts, events, later, clock, lifetime } = options
+  const { users, identities, passwords, sessions, tokens, attempts, events, later, clock, lifetime } = options
 
   async function send (user: StoredUser): Promise<void> {
     const token = await tokens.issue(PURPOSE, { userId: user.id, binding: bindingOf(user) }, lifetime)
@@ -62,6 +63,14 @@ export function createPasswordReset (options: PasswordResetOptions): PasswordRes
     return user
   }
 
+  // Until now nobody had shown whose address it is: a stranger may have made the
+  // account, and linked one of his own to come back with.
+  async function forgetIdentities (user: StoredUser): Promise<void> {
+    const linked = await identities.list(user.id)
+    await identities.deleteAll(user.id)
+    for (const { provider, subject } of linked) await events.emit('oauth_account_unlinked', { user: accountOf(user), provider, accountId: subject })
+  }
+
   return {
     async request (email, origin = {}) {
       const normal = normalizeEmail(email)
@@ -79,6 +88,7 @@ export function createPasswordReset (options: PasswordResetOptions): PasswordRes
       const after = await users.update(user.id, { passwordHash, mustChangePassword: false, signedOutAt: clock(), updatedAt: clock() }, { passwordHash: user.passwordHash, email: user.email })
       if (typeof after === 'string') throw new InvalidResetTokenError({ reason: 'password or address changed meanwhile' })
       await sessions.endAll(user.id, 'password_changed')
+      if (!user.isVerified) await forgetIdentities(after)
       await attempt.succeeded()
       // Whoever reads the owner's mail is no stranger: what others tried must not keep him out.
       await attempts.trust(after, origin)

@@ -134,11 +134,13 @@ export function createUsers ({ users, passwords, sessions, factors, identities, 
 
     async delete (id) {
       const outcome = await users.delete(id, keeping)
-      if (outcome !== 'deleted') throw refusalOf(outcome, id, {})
+      if (outcome === 'last') throw refusalOf(outcome, id, {})
+      // Where users are in a table of the application's own, no foreign key does
+      // it; and of one who is gone already something may be left.
       await sessions.endAll(id, 'deleted')
-      // Where users are in a table of the application's own, no foreign key does it.
       await factors.delete(id)
       await identities.deleteAll(id)
+      if (outcome !== 'deleted') throw refusalOf(outcome, id, {})
       await events.emit('user_deleted', { userId: id })
     }
   }

@@ -2,25 +2,27 @@ import type { Clock } from '../../clock.js'
 import { createSealer } from '../../encryption.js'
 import { ConfigurationError } from '../../errors/operation.js'
 import { OAuthStateError } from '../../errors/oauth.js'
-import { digest, equal, randomToken, systemRandom, type RandomBytes } from '../../random.js'
+import { deriveKey, digest, equal, randomToken, systemRandom, type RandomBytes } from '../../random.js'
 import type { EphemeralStore } from '../../store/contract.js'
 
 /** A sign-in at a provider that is under way. */
 export interface OAuthAttempt {
-  readonly id: string
+  /** What its secrets are derived from. */
+  readonly seed: string
   readonly callbackUrl: string
-  readonly nonce: string
-  readonly verifier: string
   /** Milliseconds since 1970. */
   readonly until: number
-  /** What binds it to whoever began it. */
-  readonly bound: Bound
+  /** Set where a client keeps a verifier; otherwise a cookie binds it to a browser. */
+  readonly client?: WaitingClient
   /** Set where an account is linked, and none is signed in to. */
   readonly link?: LinkIntent
 }
 
-/** A cookie, of which this is the digest; or a verifier that a client keeps, which waits elsewhere for the answer (RFC 7636, section 4.2). */
-export type Bound = { readonly cookie: string } | { readonly challenge: string, readonly redirectTo: string }
+/** A client that keeps a verifier, and waits for the answer (RFC 7636, section 4.2). */
+export interface WaitingClient {
+  readonly codeChallenge: string
+  readonly redirectTo: string
+}
 
 /** Whose account is linked. */
 export interface LinkIntent {
@@ -47,11 +49,13 @@ export interface BegunAttempt {
 
 /** Attempts under way. Nothing is stored of them but that they are over: whoever begins many fills nothing. */
 export interface OAuthAttempts {
-  begin (provider: string, callbackUrl: string, client: { codeChallenge: string, redirectTo: string } | undefined, link?: LinkIntent): BegunAttempt
+  begin (provider: string, callbackUrl: string, client: WaitingClient | undefined, link?: LinkIntent): BegunAttempt
   /** Where the client waits that keeps a verifier; undefined for every other state, good or bad. Nothing is used up. */
   waitsAt (provider: string, state: string | undefined): string | undefined
-  /** The attempt of whoever began it, used up. Throws {@link OAuthStateError} for a state that is missing, made up, another provider's, expired, used, or somebody else's. */
-  finish (provider: string, state: string | undefined, binding: Binding): Promise<OAuthAttempt>
+  /** The attempt of whoever began it, not used up. Throws {@link OAuthStateError} for a state that is missing, made up, another provider's, expired, or somebody else's. */
+  read (provider: string, state: string | undefined, binding: Binding): OAuthAttempt
+  /** Uses it up. Throws {@link OAuthStateError} when another request was faster. */
+  finish (attempt: OAuthAttempt): Promise<void>
 }
 
 /** What attempts are made with. */
@@ -65,6 +69,8 @@ export interface OAuthAttemptsOptions {
 
 /** How long an attempt lives, in seconds. */
 export const ATTEMPT_LIFETIME = 600
+/** By how much the clocks of several servers may differ, in milliseconds. */
+const CLOCK_SKEW = 60_000
 
 /** Attempts that travel in their own state, encrypted. */
 export function createOAuthAttempts ({ ephemeral, stateKeys, clock, random = systemRandom }: OAuthAttemptsOptions): OAuthAttempts {
@@ -82,49 +88,48 @@ export function createOAuthAttempts ({ ephemeral, stateKeys, clock, random = sys
 
   return {
     begin (provider, callbackUrl, client, link) {
-      const [id, value] = [randomToken(random), randomToken(random)]
-      const attempt: OAuthAttempt = {
-        id,
-        callbackUrl,
-        nonce: randomToken(random),
-        verifier: randomToken(random),
-        until: clock() + ATTEMPT_LIFETIME * 1000,
-        bound: client === undefined ? { cookie: digest(value) } : { challenge: client.codeChallenge, redirectTo: client.redirectTo },
-        ...(link !== undefined && { link })
-      }
-      return { attempt, state: sealer.seal(JSON.stringify(attempt), placeOf(provider)), cookie: client === undefined ? { name: cookieOf(attempt), value } : undefined }
+      const attempt: OAuthAttempt = { seed: randomToken(random), callbackUrl, until: clock() + ATTEMPT_LIFETIME * 1000, ...(client !== undefined && { client }), ...(link !== undefined && { link }) }
+      const cookie = client === undefined ? { name: cookieOf(attempt), value: secretOf(attempt, 'cookie') } : undefined
+      return { attempt, state: sealer.seal(JSON.stringify(attempt), placeOf(provider)), cookie }
     },
 
     waitsAt (provider, state = '') {
-      const { bound, until = 0 } = open(provider, state) ?? {}
-      return bound !== undefined && 'redirectTo' in bound && clock() < until ? bound.redirectTo : undefined
+      const { client, until = 0 } = open(provider, state) ?? {}
+      return clock() < until ? client?.redirectTo : undefined
     },
 
-    async finish (provider, state = '', binding) {
+    read (provider, state = '', binding) {
       if (state === '') throw new OAuthStateError({ reason: 'missing' })
       const attempt = open(provider, state)
       if (attempt === undefined) throw new OAuthStateError({ reason: 'unknown' })
       if (clock() >= attempt.until) throw new OAuthStateError({ reason: 'expired' })
       if (!isBound(attempt, binding)) throw new OAuthStateError({ reason: 'binding' })
-      // In one step, since the same callback may come twice at once.
-      if (!await ephemeral.add(`oauth_attempt:${digest(attempt.id)}`, '1', attempt.until - clock() + 1000)) throw new OAuthStateError({ reason: 'used' })
       return attempt
+    },
+
+    async finish (attempt) {
+      // In one step, since the same callback may come twice at once. The mark outlives the attempt, also where another server's clock is behind.
+      if (!await ephemeral.add(`oauth_attempt:${digest(attempt.seed)}`, '1', attempt.until - clock() + CLOCK_SKEW)) throw new OAuthStateError({ reason: 'used' })
     }
   }
 }
 
+/** One of the secrets of an attempt: `nonce` and `verifier` for the provider, `cookie` for the browser. Derived, since some providers take only a short state. */
+export function secretOf ({ seed }: Pick<OAuthAttempt, 'seed'>, purpose: 'nonce' | 'verifier' | 'cookie'): string {
+  return deriveKey(seed, `oauth ${purpose}`).toString('base64url')
+}
+
 /** Whether it was begun by whoever shows this. */
 function isBound (attempt: OAuthAttempt, binding: Binding): boolean {
-  const { bound } = attempt
   const [shown, expected] = 'codeVerifier' in binding
-    ? [binding.codeVerifier, 'challenge' in bound ? bound.challenge : undefined]
-    : [binding.cookie(cookieOf(attempt)), 'cookie' in bound ? bound.cookie : undefined]
-  return shown !== undefined && expected !== undefined && equal(Buffer.from(digest(shown)), Buffer.from(expected))
+    ? [digest(binding.codeVerifier), attempt.client?.codeChallenge]
+    : [binding.cookie(cookieOf(attempt)), attempt.client === undefined ? secretOf(attempt, 'cookie') : undefined]
+  return shown !== undefined && expected !== undefined && equal(Buffer.from(shown), Buffer.from(expected))
 }
 
 /** One of its own for each attempt: two in two windows do not disturb each other. With the prefix no other host can set it (RFC 6265bis, section 4.1.3.2). */
-function cookieOf ({ id, callbackUrl }: Pick<OAuthAttempt, 'id' | 'callbackUrl'>): string {
-  return `${callbackUrl.startsWith('https:') ? '__Host-' : ''}bouncer-oauth-${digest(id).slice(0, 10)}`
+function cookieOf ({ seed, callbackUrl }: Pick<OAuthAttempt, 'seed' | 'callbackUrl'>): string {
+  return `${callbackUrl.startsWith('https:') ? '__Host-' : ''}bouncer-oauth-${digest(seed).slice(0, 10)}`
 }
 
 function placeOf (provider: string): string {

@@ -71,10 +71,10 @@ export function createOAuthClient ({ settings, clock, fetch }: OAuthClientOption
     const claims = idToken === undefined
       ? await plainClaims(configuration, accessToken, name, endpoints as NonNullable<typeof endpoints>)
       : await openidClaims(configuration, accessToken, idToken)
-    const { emailVerified, ...profile } = checkProfile(name, await settings.profile(claims))
+    const { emailVerified, ...profile } = checkProfile(name, await soon(settings.profile(claims)))
     return {
       ...profile,
-      emailVerified: profile.email !== undefined && (emailVerified || trustEmail),
+      emailVerified: emailVerified || (trustEmail && profile.email !== undefined),
       provider: name,
       // The one that the ID token names: behind one address there may be many, each with subjects of its own.
       issuer: idToken?.iss ?? settings.issuer,
@@ -97,7 +97,7 @@ export function createOAuthClient ({ settings, clock, fetch }: OAuthClientOption
 
   async function exchange (given: CallbackParameters, { callbackUrl, state, nonce, verifier }: AttemptSecrets): Promise<ExternalIdentity> {
     const configuration = await configured()
-    if (clientSecret !== undefined) secret = typeof clientSecret === 'string' ? clientSecret : await clientSecret()
+    if (clientSecret !== undefined) secret = typeof clientSecret === 'string' ? clientSecret : await soon(clientSecret())
     const url = new URL(callbackUrl)
     for (const [key, value] of Object.entries(given)) url.searchParams.set(key, value)
     const checks = { expectedState: state, pkceCodeVerifier: verifier, ...(endpoints === undefined && { expectedNonce: nonce }) }
@@ -116,6 +116,18 @@ export function createOAuthClient ({ settings, clock, fetch }: OAuthClientOption
     authorizationUrl: async (secrets) => await mapped(authorizationUrl(secrets)),
     exchange: async (given, secrets) => await mapped(exchange(given, secrets))
   }
+}
+
+/** Seconds for what the application does in between. */
+const PATIENCE = 5
+
+/** What a function of the application's answers, if it does in time. */
+async function soon<Result> (answer: Result | Promise<Result>): Promise<Result> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => { reject(new Error(`a function of the options did not answer within ${PATIENCE} seconds`)) }, PATIENCE * 1000)
+  })
+  return await Promise.race([answer, late]).finally(() => { clearTimeout(timer) })
 }
 
 function tokensOf (tokens: TokenResponse, clock: Clock): ProviderTokens {

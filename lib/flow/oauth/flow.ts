@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.js'
 import type { Sealer } from '../../encryption.js'
 import type { AuthEventEmitter } from '../../events.js'
+import { systemRandom } from '../../random.js'
 import type { EphemeralStore, IdentityStore, SessionStore, UserStore } from '../../store/contract.js'
 import type { UserMaker } from '../account/new-user.js'
 import type { Attempts } from '../attempts.js'
@@ -44,15 +45,17 @@ export interface OAuthFlowOptions {
   report: (error: unknown) => void
 }
 
-/** Without providers nobody can sign in at one: keys that seal nothing are never used. */
-const NONE: OAuthFlowSettings = { providers: [], redirects: [], signUp: false, linkByEmail: false, keepTokens: false, stateKeys: [Buffer.alloc(32)] }
+/** Without providers nobody signs in at one; the key is nobody's. */
+function none (): OAuthFlowSettings {
+  return { providers: [], redirects: [], signUp: false, linkByEmail: false, keepTokens: false, stateKeys: [systemRandom(32)] }
+}
 
 /** Sign-in at providers, and linked accounts: its parts, wired together. */
 export function createOAuthFlow (options: OAuthFlowOptions): OAuth {
-  const { settings: { providers, redirects, stateKeys, keepTokens, signUp, linkByEmail } = NONE, clock, sealer } = options
+  const { settings: { providers, redirects, stateKeys, keepTokens, signUp, linkByEmail } = none(), clock, sealer } = options
   const accounts = createLinkedAccounts({
     ...options,
-    issuers: new Map(providers.map(({ name, issuer }) => [name, issuer])),
+    issuers: new Map(providers.map(({ name, issuer, manyIssuers }) => [name, manyIssuers ? undefined : issuer])),
     sealer,
     keepTokens
   })
@@ -60,7 +63,7 @@ export function createOAuthFlow (options: OAuthFlowOptions): OAuth {
     ...options,
     clients: new Map(providers.map((provider) => [provider.name, createOAuthClient({ settings: provider, clock })])),
     redirects,
-    attempt: createOAuthAttempts({ ...options, stateKeys }),
+    underWay: createOAuthAttempts({ ...options, stateKeys }),
     accounts,
     signIn: createOAuthSignIn({ ...options, accounts, signUp, linkByEmail })
   })

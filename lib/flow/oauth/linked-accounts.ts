@@ -39,16 +39,18 @@ export interface UnlinkChoice {
 
 /** The accounts at providers that users have linked. */
 export interface LinkedAccounts {
-  /** The user of an identity; undefined where nobody has it. */
-  ownerOf (identity: Identity): Promise<string | undefined>
+  /** The user of an identity; undefined where nobody has it who is there. */
+  ownerOf (identity: Identity): Promise<StoredUser | undefined>
+  /** What an identity is stored under: issuer and subject. */
+  nameOf (identity: Identity): readonly [issuer: string, subject: string]
   /** Links an identity to a user, or writes what has changed of it; nobody is told. Undefined where another user has it. */
   attach (user: StoredUser, identity: Identity): Promise<'linked' | 'renewed' | undefined>
   /** Tells listeners that an identity was linked. */
   announce (user: StoredUser, identity: Identity): Promise<void>
   /** Writes what a sign-in changed; false where the identity is the user's no more. */
   renew (userId: string, identity: Identity): Promise<boolean>
-  /** Links an identity to a user, and tells so. Throws `OAuthAccountAlreadyLinkedError` where another user has it, `UserNotFoundError`. */
-  link (userId: string, identity: Identity): Promise<LinkedAccount>
+  /** Links an identity to a user, and tells so; not where `stillRight` throws once it is stored. Throws `OAuthAccountAlreadyLinkedError` where another user has it, `UserNotFoundError`, `TypeError`. */
+  link (userId: string, identity: Identity, stillRight?: () => Promise<unknown>): Promise<LinkedAccount>
   /** Unlinks accounts of a user; nothing happens where there are none. With a proof, throws what proofs are refused with. Throws `LastWayInError`, `UserNotFoundError`. */
   unlink (userId: string, choice: UnlinkChoice, proof?: TimedProof, origin?: Origin): Promise<void>
   /** Those of a user, oldest first. */
@@ -61,8 +63,8 @@ export interface LinkedAccounts {
 export interface LinkedAccountsOptions {
   users: UserStore
   identities: IdentityStore
-  /** The issuers of the providers, by name. */
-  issuers: ReadonlyMap<string, string>
+  /** The issuers of the providers, by name; undefined for one that has many. */
+  issuers: ReadonlyMap<string, string | undefined>
   /** Encrypts tokens; undefined without a key. */
   sealer: Sealer | undefined
   /** Whether tokens of providers are kept. */
@@ -81,8 +83,9 @@ const ROUNDS = 3
 export function createLinkedAccounts ({ users, identities, issuers, sealer, keepTokens, prove, events, clock, report }: LinkedAccountsOptions): LinkedAccounts {
   function issuerOf ({ provider, issuer }: Identity): string {
     const found = issuer ?? issuers.get(provider)
-    if (found === undefined) throw new TypeError(`No provider is called ${provider}: give the issuer of the identity`)
-    return found
+    if (found === undefined) throw new TypeError(issuers.has(provider) ? `${provider} has several issuers: give that of the identity` : `No provider is called ${provider}: give the issuer of the identity`)
+    // One spelling: with a slash at its end or without it, discovery takes both (OpenID Connect Discovery 1.0, section 4.3).
+    return URL.canParse(found) ? new URL(found).href : found
   }
 
   function stored (userId: string, identity: Identity): StoredIdentity {
@@ -126,11 +129,19 @@ export function createLinkedAccounts ({ users, identities, issuers, sealer, keep
 
   const renew: LinkedAccounts['renew'] = async (userId, identity) => await identities.update(stored(userId, await withRefreshToken(userId, identity)))
 
+  /** Of a user who is gone, with a table of the application's own, an identity may be left: it is nobody's. */
+  async function ownerOf (identity: Identity): Promise<StoredUser | undefined> {
+    const found = await identities.find(issuerOf(identity), identity.subject)
+    const user = found && await users.findById(found.userId)
+    if (found !== undefined && user === undefined) await identities.deleteAll(found.userId)
+    return user
+  }
+
   async function attach (user: StoredUser, identity: Identity): Promise<'linked' | 'renewed' | undefined> {
     for (let round = 0; round < ROUNDS; round++) {
       if (await identities.insert(stored(user.id, identity))) return 'linked'
       if (await renew(user.id, identity)) return 'renewed'
-      if (await identities.find(issuerOf(identity), identity.subject) !== undefined) return undefined
+      if (await ownerOf(identity) !== undefined) return undefined
     }
     throw new AuthUnavailableError({ dependency: 'identities', message: 'The store neither takes an identity nor shows whose it is' })
   }
@@ -140,16 +151,24 @@ export function createLinkedAccounts ({ users, identities, issuers, sealer, keep
   }
 
   return {
-    ownerOf: async (identity) => (await identities.find(issuerOf(identity), identity.subject))?.userId,
+    ownerOf,
+    nameOf: (identity) => [issuerOf(identity), identity.subject],
     attach,
     announce,
     renew,
 
-    async link (userId, identity) {
+    async link (userId, identity, stillRight = async () => {}) {
       checkIdentity(identity)
       const user = await get(userId)
       const outcome = await attach(user, identity)
-      if (outcome === 'linked') await announce(user, identity)
+      if (outcome === 'linked') {
+        const { provider, subject } = identity
+        await stillRight().catch(async (error: unknown) => {
+          await identities.delete({ userId, provider, subject })
+          throw error
+        })
+        await announce(user, identity)
+      }
       const found = await identities.find(issuerOf(identity), identity.subject)
       if (found?.userId === userId) return shown(found)
       throw new OAuthAccountAlreadyLinkedError({ provider: identity.provider, accountId: identity.subject, existingUserId: found?.userId })

@@ -11,8 +11,8 @@ import type { Attempts } from '../attempts.js'
 import type { SignInAnswer } from '../login.js'
 import type { Prove, TimedProof } from '../mfa/proof.js'
 import { isSignedOut } from '../session/sessions.js'
-import type { Binding, LinkIntent, OAuthAttempts } from './attempt.js'
-import type { CallbackParameters, ExternalIdentity, OAuthClient } from './client.js'
+import { secretOf, type Binding, type LinkIntent, type OAuthAttempt, type OAuthAttempts } from './attempt.js'
+import type { AttemptSecrets, CallbackParameters, ExternalIdentity, OAuthClient } from './client.js'
 import type { LinkedAccount, LinkedAccounts } from './linked-accounts.js'
 import type { OAuthSignIn } from './sign-in.js'
 
@@ -60,15 +60,17 @@ export interface OAuth extends Pick<LinkedAccounts, 'link' | 'unlink' | 'tokens'
   accounts (userId: string): Promise<readonly LinkedAccount[]>
 }
 
-/** What it is made with. */
-export interface OAuthOptions {
+/** What it is made of. */
+export interface OAuthParts {
   clients: ReadonlyMap<string, OAuthClient>
   redirects: readonly string[]
-  attempt: OAuthAttempts
+  /** Those under way. */
+  underWay: OAuthAttempts
   accounts: LinkedAccounts
   signIn: OAuthSignIn
   users: UserStore
   sessions: SessionStore
+  /** Counts them. */
   attempts: Attempts
   prove: Prove
   events: AuthEventEmitter
@@ -82,8 +84,8 @@ const ERROR = /^[a-z_]{1,64}$/
 const CHALLENGE = /^[A-Za-z0-9_-]{43}$/
 
 /** Sign-in and linking over these providers. */
-export function createOAuth (options: OAuthOptions): OAuth {
-  const { clients, redirects, attempt: attemptStore, accounts, signIn, users, sessions, attempts, prove, events, clock, requireVerified } = options
+export function createOAuth (parts: OAuthParts): OAuth {
+  const { clients, redirects, underWay, accounts, signIn, users, sessions, attempts, prove, events, clock, requireVerified } = parts
 
   function clientOf (provider: string): OAuthClient {
     const client = clients.get(provider)
@@ -93,8 +95,12 @@ export function createOAuth (options: OAuthOptions): OAuth {
 
   async function begin (provider: string, { callbackUrl, redirectTo, codeChallenge }: AuthorizationRequest, link?: LinkIntent): Promise<Authorization> {
     const client = clientOf(provider)
-    const { attempt, state, cookie } = attemptStore.begin(provider, callbackUrl, checkRedirect(redirects, redirectTo, codeChallenge), link)
-    return { url: await client.authorizationUrl({ ...attempt, state }), cookie }
+    if (typeof callbackUrl !== 'string' || !URL.canParse(callbackUrl)) throw new TypeError('callbackUrl is no absolute URL')
+    const { search, hash } = new URL(callbackUrl)
+    // The provider is told the address without them, when the code is exchanged.
+    if (search !== '' || hash !== '') throw new TypeError('callbackUrl has no query and no fragment')
+    const { attempt, state, cookie } = underWay.begin(provider, callbackUrl, checkRedirect(redirects, redirectTo, codeChallenge), link)
+    return { url: await client.authorizationUrl(secretsOf(attempt, state)), cookie }
   }
 
   /** The user who asked for a link, if he is signed in still. */
@@ -103,13 +109,29 @@ export function createOAuth (options: OAuthOptions): OAuth {
     const reason = unavailability(user, requireVerified)
     if (user === undefined || reason !== undefined) throw new AccountUnavailableError({ userId, reason })
     const session = sessionId === undefined ? undefined : await sessions.find(sessionId)
-    const over = sessionId !== undefined && (session === undefined || session.endedAt !== null || session.expiresAt <= clock())
-    if (over || isSignedOut(session ?? { createdAt: since }, user)) throw new OAuthStateError({ reason: 'signed_out' })
+    const over = session === undefined || session.endedAt !== null || Math.min(session.expiresAt, session.idleUntil) <= clock()
+    if ((sessionId !== undefined && over) || isSignedOut(session ?? { createdAt: since }, user)) throw new OAuthStateError({ reason: 'signed_out' })
     return user
   }
 
   async function end (identity: ExternalIdentity, link: LinkIntent | undefined, origin: Origin): Promise<SignInAnswer | LinkedAccount> {
-    return link === undefined ? await signIn(identity, origin) : await accounts.link((await linking(link)).id, identity)
+    if (link === undefined) return await signIn(identity, origin)
+    const { id } = await linking(link)
+    // Once more when it is stored: signing out in between has not seen it.
+    return await accounts.link(id, identity, async () => await linking(link))
+  }
+
+  /** Ends an attempt of whoever began it. Only such are counted: what strangers make up asks no provider, and must lock nobody out. */
+  async function finish (provider: string, parameters: CallbackParameters, binding: Binding, origin: Origin): Promise<SignInAnswer | LinkedAccount> {
+    const client = clientOf(provider)
+    const { code, error, state = '' } = parameters
+    const attempt = underWay.read(provider, state, binding)
+    if (code === undefined && error === undefined) throw new OAuthStateError({ reason: 'missing' })
+    const counted = await attempts.begin('oauth', undefined, origin)
+    await underWay.finish(attempt)
+    const answer = await end(await client.exchange(parameters, secretsOf(attempt, state)), attempt.link, origin)
+    await counted.succeeded()
+    return answer
   }
 
   return {
@@ -124,7 +146,8 @@ export function createOAuth (options: OAuthOptions): OAuth {
     },
 
     relay (provider, parameters) {
-      const redirectTo = attemptStore.waitsAt(provider, parameters.state)
+      clientOf(provider)
+      const redirectTo = underWay.waitsAt(provider, parameters.state)
       if (redirectTo === undefined) return undefined
       const target = new URL(redirectTo)
       for (const [name, value] of Object.entries(parameters)) target.searchParams.set(name, name === 'error' && !ERROR.test(value) ? 'server_error' : value)
@@ -132,15 +155,8 @@ export function createOAuth (options: OAuthOptions): OAuth {
     },
 
     async complete (provider, parameters, binding, origin = {}) {
-      const client = clientOf(provider)
-      const counted = await attempts.begin('oauth', undefined, origin)
       try {
-        if (parameters.code === undefined && parameters.error === undefined) throw new OAuthStateError({ reason: 'missing' })
-        const attempt = await attemptStore.finish(provider, parameters.state, binding)
-        const identity = await client.exchange(parameters, { ...attempt, state: parameters.state as string })
-        const answer = await end(identity, attempt.link, origin)
-        await counted.succeeded()
-        return answer
+        return await finish(provider, parameters, binding, origin)
       } catch (error) {
         if (error instanceof AuthError) await events.emit('oauth_failed', { provider, reason: reasonOf(error), origin })
         throw error
@@ -152,6 +168,10 @@ export function createOAuth (options: OAuthOptions): OAuth {
     unlink: accounts.unlink,
     tokens: accounts.tokens
   }
+}
+
+function secretsOf (attempt: OAuthAttempt, state: string): AttemptSecrets {
+  return { callbackUrl: attempt.callbackUrl, state, nonce: secretOf(attempt, 'nonce'), verifier: secretOf(attempt, 'verifier') }
 }
 
 /** Both or neither: an answer that waits at an address must be of use to nobody but the client who asked. Throws {@link RequestInvalidError}. */

@@ -1,4 +1,5 @@
 import { OAuthProviderError } from '../../errors/oauth.js'
+import { own } from '../../token/claims.js'
 import { normalizeEmail } from '../../user/account.js'
 import type { ProfileMap } from './presets.js'
 
@@ -41,12 +42,9 @@ export function checkProfile (provider: string, { subject, email, emailVerified 
     throw new OAuthProviderError({ provider, message: `${provider} does not say who has signed in` })
   }
   const address = typeof email === 'string' ? normalizeEmail(email) : undefined
-  return { subject: name, email: address, emailVerified: address !== undefined && emailVerified === true }
-}
-
-/** Its own: what nobody wrote must not come from the prototype. */
-function own (claims: Readonly<Record<string, unknown>>, name: string): unknown {
-  return Object.hasOwn(claims, name) ? claims[name] : undefined
+  // Some letters have a small form that is another's: what was verified is the address as it was written.
+  const isWritten = typeof email === 'string' && address === email.trim().replace(/[A-Z]/g, (letter) => letter.toLowerCase())
+  return { subject: name, email: address, emailVerified: isWritten && emailVerified === true }
 }
 
 /** Some write booleans as text, or as numbers. */

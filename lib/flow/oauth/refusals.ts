@@ -8,12 +8,15 @@ interface LibraryFault {
   code?: unknown
   /** RFC 6749, sections 4.1.2.1 and 5.2. */
   error?: unknown
-  error_description?: unknown
   cause?: unknown
 }
 
-/** Characters of what a provider says; the rest is of no use to anybody. */
+/** Characters of a sentence. */
 const MAX_TEXT = 200
+/** As RFC 6749, section 5.2, has them. Descriptions beside them are not kept: some repeat what was sent, secrets among it. */
+const ERROR = /^[a-z_]{1,64}$/
+/** The code was used before, is another client's, or of another attempt; GitHub says it in its own way. */
+const WRONG_CODE = new Set(['invalid_grant', 'bad_verification_code'])
 
 /**
  * The class for a fault of the library, or of the provider. The fault itself is
@@ -21,10 +24,9 @@ const MAX_TEXT = 200
  */
 export function refusalOf (provider: string, fault: unknown): AuthError {
   if (fault instanceof AuthError) return fault
-  const { error, code } = asFault(fault)
+  const { code } = asFault(fault)
   const message = `${provider}: ${sentenceOf(fault)}`
-  // The code was used before, is another client's, or of another attempt (RFC 6749, section 5.2).
-  if (error === 'invalid_grant') return new OAuthStateError({ reason: 'code', message })
+  if (WRONG_CODE.has(errorOf(fault))) return new OAuthStateError({ reason: 'code', message })
   const claim = claimOf(fault)
   if (claim === 'nonce' || claim === 'iss') return new OAuthStateError({ reason: claim === 'nonce' ? 'nonce' : 'issuer', message })
   // RFC 9207: an answer of another issuer, or of one that does not say so.
@@ -44,10 +46,18 @@ function claimOf (fault: unknown): unknown {
 
 /** What operators read: the names of faults, down to the first. */
 function sentenceOf (fault: unknown): string {
-  const { error, error_description: description, cause } = asFault(fault)
-  const own = [messageOf(fault), textOf(error), textOf(description)].filter((part) => part !== '').join(', ')
+  const { cause } = asFault(fault)
+  const own = [messageOf(fault), errorOf(fault)].filter((part) => part !== '').join(', ')
   const inner = cause instanceof Error ? `: ${messageOf(cause)}` : ''
   return (own + inner).slice(0, MAX_TEXT) || 'an unknown fault'
+}
+
+/** The code of an error that the provider answered, with whatever status. */
+function errorOf (fault: unknown): string {
+  const { error, cause } = asFault(fault)
+  const { body } = asFault(asFault(cause).cause) as { body?: unknown }
+  const code = error ?? asFault(body).error
+  return typeof code === 'string' && ERROR.test(code) ? code : ''
 }
 
 function messageOf (fault: unknown): string {

@@ -5,6 +5,8 @@ import type { ProfileReader } from './profile.js'
 export interface OAuthProviderSettings {
   readonly name: string
   readonly issuer: string
+  /** Whether its ID tokens name others, such as one of each tenant. */
+  readonly manyIssuers: boolean
   readonly clientId: string
   /** Undefined for a public client. */
   readonly clientSecret: string | (() => string | Promise<string>) | undefined

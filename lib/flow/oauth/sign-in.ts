@@ -42,20 +42,20 @@ const [LOOKS, PAUSE] = [10, 50]
 export function createOAuthSignIn (options: OAuthSignInOptions): OAuthSignIn {
   const { users, accounts, makeUser, completion, orChallenge, events, clock, signUp, linkByEmail, requireVerified, concealExistingUsers, report } = options
 
-  async function known (identity: ExternalIdentity): Promise<StoredUser | undefined> {
-    const userId = await accounts.ownerOf(identity)
-    return userId === undefined ? undefined : await users.findById(userId)
-  }
-
   /** The user of an identity that another request is making just now. */
   async function madeMeanwhile (identity: ExternalIdentity, user: StoredUser): Promise<StoredUser | undefined> {
     const looks = user.passwordHash === null && clock() - user.createdAt < NEW ? LOOKS : 0
     for (let look = 0; look < looks; look++) {
-      const found = await known(identity)
+      const found = await accounts.ownerOf(identity)
       if (found !== undefined) return found
       await new Promise((resolve) => setTimeout(resolve, PAUSE))
     }
     return undefined
+  }
+
+  /** Linking takes one, and a challenge for it comes too late. */
+  async function hasSecondFactor (user: StoredUser): Promise<boolean> {
+    return (await completion.next(user, []))?.name === 'MFA_TOTP'
   }
 
   /** The user of the same address, if both sides have verified it and the application wants that. Throws {@link OAuthLinkRequiredError}. */
@@ -63,10 +63,16 @@ export function createOAuthSignIn (options: OAuthSignInOptions): OAuthSignIn {
     const found = await madeMeanwhile(identity, user)
     if (found !== undefined) return found
     const { provider, emailVerified } = identity
-    const outcome = linkByEmail && emailVerified && user.isVerified && user.isActive ? await accounts.attach(user, identity) : undefined
+    const isSafe = linkByEmail && emailVerified && user.isVerified && user.isActive && !await hasSecondFactor(user)
+    const outcome = isSafe ? await accounts.attach(user, identity) : undefined
     if (outcome === 'linked') await accounts.announce(user, identity)
     if (outcome !== undefined) return user
     throw new OAuthLinkRequiredError({ provider, userId: user.id })
+  }
+
+  /** Not where another sign-in has found the user already, and linked an account of its own. */
+  async function undo ({ id }: StoredUser): Promise<void> {
+    if ((await accounts.list(id)).length === 0) await users.delete(id)
   }
 
   async function make (identity: ExternalIdentity, email: string): Promise<StoredUser | undefined> {
@@ -82,18 +88,17 @@ export function createOAuthSignIn (options: OAuthSignInOptions): OAuthSignIn {
       outcome = await accounts.attach(user, identity)
     } finally {
       // Without the identity nobody could sign in to it, and its address would be taken.
-      if (outcome === undefined) await users.delete(user.id).catch(report)
+      if (outcome === undefined) await undo(user).catch(report)
     }
-    if (outcome === undefined) return await known(identity)
+    if (outcome === undefined) return await accounts.ownerOf(identity)
     await events.emit('user_created', { user: accountOf(user) })
     await accounts.announce(user, identity)
     return user
   }
 
-  async function userOf (identity: ExternalIdentity): Promise<StoredUser> {
+  /** The user of an identity that nobody has. */
+  async function newcomer (identity: ExternalIdentity): Promise<StoredUser> {
     const { email, emailVerified } = identity
-    const found = await known(identity)
-    if (found !== undefined) return found
     if (email === undefined) throw new AccountUnavailableError({ reason: 'no_address' })
     // Whoever has not shown that it is his must not learn whether somebody has it.
     if (concealExistingUsers && !emailVerified) throw new AccountUnavailableError({ reason: 'unverified' })
@@ -110,17 +115,18 @@ export function createOAuthSignIn (options: OAuthSignInOptions): OAuthSignIn {
   }
 
   return async (identity, origin) => {
-    const user = await userOf(identity)
+    const known = await accounts.ownerOf(identity)
+    const user = known ?? await newcomer(identity)
     const reason = unavailability(user, requireVerified)
     if (reason !== undefined) throw new AccountUnavailableError({ userId: user.id, reason })
-    await accounts.renew(user.id, identity)
+    if (known !== undefined) await accounts.renew(user.id, identity)
     // It may be unlinked, or the user deactivated, before the session is there.
     const stillRight = async (): Promise<StoredUser | undefined> => {
-      const now = await known(identity)
+      const now = await accounts.ownerOf(identity)
       return now?.id === user.id && unavailability(now, requireVerified) === undefined ? now : undefined
     }
     return await orChallenge(async () => {
-      const tokens = await completion.complete(user, { userId: user.id, binding: bindingOf(user.passwordHash), amr: ['fed'], account: undefined, origin }, stillRight)
+      const tokens = await completion.complete(user, { userId: user.id, binding: bindingOf(user.passwordHash), amr: ['fed'], account: undefined, origin, identity: accounts.nameOf(identity) }, stillRight)
       if (tokens === undefined) throw new OAuthStateError({ reason: 'changed_meanwhile' })
       return tokens
     })

@@ -3,7 +3,7 @@ import { InvalidChallengeError } from '../../errors/authentication.js'
 import { PasswordPolicyError } from '../../errors/account.js'
 import type { AuthEventEmitter } from '../../events.js'
 import type { Passwords } from '../../password/passwords.js'
-import type { StoredUser, UserStore } from '../../store/contract.js'
+import type { IdentityStore, StoredUser, UserStore } from '../../store/contract.js'
 import { accountOf, namesOf, unavailability } from '../../user/account.js'
 import { fits } from '../login.js'
 import type { SecondFactor } from '../mfa/second-factor.js'
@@ -14,6 +14,7 @@ import type { Sessions, Tokens } from './sessions.js'
 /** What answers to challenges are looked at with. */
 export interface ChallengeAnswersOptions {
   users: UserStore
+  identities: IdentityStore
   passwords: Passwords
   sessions: Sessions
   secondFactor: SecondFactor
@@ -30,10 +31,11 @@ type Advance = Progress & { readonly codes?: readonly string[] }
 
 /** Answers to the challenges of {@link Completion}. */
 export function createChallengeAnswers (options: ChallengeAnswersOptions): IdentityProvider['respond'] {
-  const { users, passwords, sessions, secondFactor, completion, events, clock, requireVerified, report } = options
+  const { users, identities, passwords, sessions, secondFactor, completion, events, clock, requireVerified, report } = options
 
   /** The user of a sign-in that is right still. */
-  async function find ({ userId, binding }: Progress): Promise<StoredUser | undefined> {
+  async function find ({ userId, binding, identity }: Progress): Promise<StoredUser | undefined> {
+    if (identity !== undefined && (await identities.find(...identity))?.userId !== userId) return undefined
     const user = await users.findById(userId)
     return user !== undefined && unavailability(user, requireVerified) === undefined && bindingOf(user.passwordHash) === binding ? user : undefined
   }

@@ -19,6 +19,8 @@ export interface Progress {
   /** What its attempts were counted by; undefined where none were. */
   readonly account: string | undefined
   readonly origin: Origin
+  /** The account at a provider that was signed in with, by issuer and subject: without it the sign-in is over. */
+  readonly identity?: readonly [issuer: string, subject: string]
   /** MFA_SETUP: the new secret, encrypted. */
   readonly sealed?: string
 }

@@ -31,10 +31,8 @@ const answered = {
   error: Type.Optional(Type.String({ maxLength: 256 }))
 }
 
-/** What a provider answers; some add parameters of their own. */
+/** What a provider answers, in a query or a form (OAuth 2.0 Form Post Response Mode); some add parameters of their own. */
 export const CallbackQuery = Type.Object(answered)
-/** The same, as a form (OAuth 2.0 Form Post Response Mode). */
-export const CallbackForm = Type.Object(answered)
 /** The same, passed on by the client who keeps the verifier. */
 export const CallbackBody = Type.Object({
   ...answered,

@@ -7,18 +7,21 @@ import { RequestInvalidError } from '../../errors/request.js'
 import { timed } from '../../flow/mfa/proof.js'
 import { ATTEMPT_LIFETIME, type Binding } from '../../flow/oauth/attempt.js'
 import type { CallbackParameters } from '../../flow/oauth/client.js'
-import type { Authorization, AuthorizationRequest, OAuth } from '../../flow/oauth/oauth.js'
+import type { AuthorizationRequest, OAuth } from '../../flow/oauth/oauth.js'
 import type { CallerOf } from './caller.js'
 import { ChallengeAnswer, ProofBody, type ProofInput } from './challenge-schemas.js'
 import { ANYONE, COUNTED, type Documenter } from './documented.js'
 import { setAttemptCookie, takeAttemptCookie } from './oauth-cookie.js'
 import {
-  AnyProviderParams, AuthorizeQuery, CallbackBody, CallbackForm, CallbackQuery, CompletedAnswer, LinkAnswer, LinkBody, LinkedAccountsAnswer,
+  AnyProviderParams, AuthorizeQuery, CallbackBody, CallbackQuery, CompletedAnswer, LinkAnswer, LinkBody, LinkedAccountsAnswer,
   providerParams, RedirectAnswer, UnlinkQuery, type AuthorizeInput, type CallbackInput, type ClientCallbackInput, type LinkInput
 } from './oauth-schemas.js'
 import { originOf } from './origin.js'
 import { REQUEST_ERRORS } from './request-errors.js'
 import { NoAnswer } from './schemas.js'
+
+/** A host, and a port if it is another than the scheme's: nothing that an address could go on with. */
+const HOST = /^([\w.-]+|\[[\da-f:.]+\])(:\d+)?$/i
 
 /** What the routes are made with. */
 export interface OAuthRoutesOptions {
@@ -33,75 +36,84 @@ interface ProviderRoute { Params: { provider: string } }
 
 /** What the end of an attempt can be refused with. */
 const COMPLETING = [OAuthStateError, OAuthProviderError, OAuthLinkRequiredError, OAuthAccountAlreadyLinkedError, AccountUnavailableError, ...COUNTED]
+const COMPLETED = { 200: CompletedAnswer, 202: ChallengeAnswer }
 const PROVEN = [MfaSetupError, StepUpRequiredError, InvalidPasswordError, RateLimitError, UserNotFoundError]
 const TAGGED = ['code', 'state', 'iss', 'error'] as const
 
 /** Sign-in at providers, and accounts there that are linked. */
 export function oauthRoutes (app: FastifyInstance, options: OAuthRoutesOptions, refusals: Documenter, callerOf: CallerOf): void {
   const requestOf = requests(app, options.baseUrl)
-  signInRoutes(app, options, refusals, requestOf)
+  authorizeRoute(app, options, refusals, requestOf)
+  callbackRoute(app, options, refusals)
+  answerRoute(app, options, refusals)
   linkRoutes(app, options, refusals, requestOf, callerOf)
 }
 
-function signInRoutes (app: FastifyInstance, { oauth, providers }: OAuthRoutesOptions, refusals: Documenter, requestOf: RequestOf): void {
-  const params = providerParams(providers)
-  const completed = { 200: CompletedAnswer, 202: ChallengeAnswer }
-
+function authorizeRoute (app: FastifyInstance, { oauth, providers }: OAuthRoutesOptions, refusals: Documenter, requestOf: RequestOf): void {
   app.get<ProviderRoute & { Querystring: AuthorizeInput }>('/oauth/:provider/authorize', {
     config: ANYONE,
+    onRequest: forgetAddress,
     schema: {
       summary: 'Sign in at a provider: send the browser here',
-      params,
+      params: providerParams(providers),
       querystring: AuthorizeQuery,
       response: { 302: RedirectAnswer, ...refusals(OAuthProviderError, RequestInvalidError) }
     }
   }, async (request, reply) => {
-    const authorization = await oauth.authorize(request.params.provider, requestOf(request, request.query))
-    return remember(reply, authorization).redirect(authorization.url)
+    const { url, cookie } = await oauth.authorize(request.params.provider, requestOf(request, request.query))
+    if (cookie !== undefined) setAttemptCookie(reply, cookie, ATTEMPT_LIFETIME)
+    return reply.redirect(url)
   })
+}
 
+function callbackRoute (app: FastifyInstance, { oauth, providers }: OAuthRoutesOptions, refusals: Documenter): void {
   // HEAD would use an attempt up, and be no sign-in.
   app.get<ProviderRoute & { Querystring: CallbackInput }>('/oauth/:provider/callback', {
     config: ANYONE,
     exposeHeadRoute: false,
+    onRequest: forgetAddress,
     schema: {
       summary: 'Where the provider sends the browser back: tokens, 202 and a challenge, or 302 to the client that keeps a verifier',
-      params,
+      params: providerParams(providers),
       querystring: CallbackQuery,
-      response: { ...completed, 302: RedirectAnswer, ...refusals(...COMPLETING, RequestInvalidError) }
+      response: { ...COMPLETED, 302: RedirectAnswer, ...refusals(...COMPLETING, RequestInvalidError) }
     }
   }, async (request, reply) => {
     const parameters = answered(request.query)
-    forgetAddress(reply)
     const waiting = oauth.relay(request.params.provider, parameters)
     if (waiting !== undefined) return reply.redirect(waiting)
-    return await complete(request, reply, parameters, { cookie: (name) => takeAttemptCookie(request, reply, name) })
+    return await complete(oauth, request, reply, parameters, { cookie: (name) => takeAttemptCookie(request, reply, name) })
   })
+}
 
-  async function complete (request: FastifyRequest<ProviderRoute>, reply: FastifyReply, parameters: CallbackParameters, binding: Binding): Promise<FastifyReply> {
-    const answer = await oauth.complete(request.params.provider, parameters, binding, originOf(request))
-    return reply.code('challenge_name' in answer ? 202 : 200).send(answer)
-  }
-
+function answerRoute (app: FastifyInstance, { oauth, providers }: OAuthRoutesOptions, refusals: Documenter): void {
   app.register(async (scope) => {
     readForms(scope)
     scope.post<ProviderRoute & { Body: CallbackInput | ClientCallbackInput }>('/oauth/:provider/callback', {
       config: ANYONE,
+      onRequest: forgetAddress,
       schema: {
         summary: 'What the provider answered, by the client that keeps a verifier; or as a form, by the browser',
-        params,
-        body: { content: { 'application/json': { schema: CallbackBody }, 'application/x-www-form-urlencoded': { schema: CallbackForm } } },
-        response: { ...completed, 303: RedirectAnswer, ...refusals(...COMPLETING, ...REQUEST_ERRORS) }
+        params: providerParams(providers),
+        body: { content: { 'application/json': { schema: CallbackBody }, 'application/x-www-form-urlencoded': { schema: CallbackQuery } } },
+        response: { ...COMPLETED, 303: RedirectAnswer, ...refusals(...COMPLETING, ...REQUEST_ERRORS) }
       }
     }, async (request, reply) => {
       const { body } = request
+      // Without a media type no schema is chosen, and nothing was looked at.
+      if (body === undefined) throw new RequestInvalidError({ errors: [{ path: 'body', message: 'is missing' }] })
       const parameters = answered(body)
-      forgetAddress(reply)
       // A browser that posts from the provider's page brings no cookies: by a link it does.
       if (!('code_verifier' in body)) return reply.redirect(`?${new URLSearchParams({ ...parameters })}`, 303)
-      return await complete(request, reply, parameters, { codeVerifier: body.code_verifier })
+      return await complete(oauth, request, reply, parameters, { codeVerifier: body.code_verifier })
     })
   })
+}
+
+/** 202 for a challenge: nothing in it signs anybody in. */
+async function complete (oauth: OAuth, request: FastifyRequest<ProviderRoute>, reply: FastifyReply, parameters: CallbackParameters, binding: Binding): Promise<FastifyReply> {
+  const answer = await oauth.complete(request.params.provider, parameters, binding, originOf(request))
+  return reply.code('challenge_name' in answer ? 202 : 200).send(answer)
 }
 
 function linkRoutes (app: FastifyInstance, { oauth, providers }: OAuthRoutesOptions, refusals: Documenter, requestOf: RequestOf, callerOf: CallerOf): void {
@@ -119,8 +131,9 @@ function linkRoutes (app: FastifyInstance, { oauth, providers }: OAuthRoutesOpti
     const { sid } = user.claims as Record<string, unknown>
     const proof = timed(user, { ...(password !== undefined && { current_password: password }), ...(code !== undefined && { code }) })
     const link = { userId: user.id, sessionId: typeof sid === 'string' ? sid : undefined, proof }
-    const authorization = await oauth.authorizeLink(request.params.provider, requestOf(request, asked), link, originOf(request))
-    return remember(reply, authorization).send({ authorization_url: authorization.url })
+    const { url, cookie } = await oauth.authorizeLink(request.params.provider, requestOf(request, asked), link, originOf(request))
+    if (cookie !== undefined) setAttemptCookie(reply, cookie, ATTEMPT_LIFETIME)
+    return { authorization_url: url }
   })
 
   app.get('/oauth/accounts', {
@@ -149,24 +162,19 @@ type RequestOf = (request: FastifyRequest<ProviderRoute>, asked: AuthorizeInput)
 /** How clients want to come back: to the callback beside these routes. */
 function requests ({ prefix }: FastifyInstance, baseUrl: string | undefined): RequestOf {
   return ({ protocol, host, params: { provider } }, { redirect_to: redirectTo, code_challenge: codeChallenge }) => {
-    const base = baseUrl ?? `${protocol}://${host}`
-    if (!URL.canParse(base)) throw new RequestInvalidError({ errors: [{ path: 'headers', message: 'host is invalid' }] })
+    if (baseUrl === undefined && !HOST.test(host)) throw new RequestInvalidError({ errors: [{ path: 'headers', message: 'host is invalid' }] })
     return {
-      callbackUrl: `${base}${prefix}/oauth/${provider}/callback`,
+      callbackUrl: `${baseUrl ?? `${protocol}://${host}`}${prefix}/oauth/${provider}/callback`,
       ...(redirectTo !== undefined && { redirectTo }),
       ...(codeChallenge !== undefined && { codeChallenge })
     }
   }
 }
 
-function remember (reply: FastifyReply, { cookie }: Authorization): FastifyReply {
-  if (cookie !== undefined) setAttemptCookie(reply, cookie, ATTEMPT_LIFETIME)
-  return forgetAddress(reply)
-}
-
 /** The address of a callback has a code in it: no page that comes next is told. */
-function forgetAddress (reply: FastifyReply): FastifyReply {
-  return reply.header('referrer-policy', 'no-referrer')
+function forgetAddress (_request: FastifyRequest, reply: FastifyReply, done: () => void): void {
+  reply.header('referrer-policy', 'no-referrer')
+  done()
 }
 
 /** What of an answer is looked at. */

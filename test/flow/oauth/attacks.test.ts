@@ -1,12 +1,13 @@
 import type { LightMyRequestResponse } from 'fastify'
-import { SignJWT } from 'jose'
+import { decodeJwt, SignJWT } from 'jose'
 import t, { type Test } from 'tap'
 import { memoryStore } from '../../../index.js'
-import { clock, password } from '../../accounts.js'
-import { refused } from '../../build.js'
+import { clock, mailed, password, tokensOf } from '../../accounts.js'
+import { refused, secret } from '../../build.js'
 import { newKey } from '../../keys.js'
 import { logged } from '../../log-lines.js'
 import { baseUrl, oauthAccounts, redirectTo, verifierOf, type OAuthApp } from '../../oauth.js'
+import { codeOf, encryptionKey } from '../../totp.js'
 import { watched } from '../../watched-store.js'
 
 const INVALID = 'The sign-in attempt is invalid or has expired.'
@@ -277,6 +278,7 @@ t.test('a provider that is down, or answers nonsense', async (t) => {
   })
 
   await t.test('operators read why, and no secret', async (t) => {
+    t.notMatch(JSON.stringify(lines), /c4n4ry\\r|set-cookie: x=y/, 'what it says besides the code may repeat what was sent')
     t.match(lines.find(({ msg }) => /invalid_client/.test(String(msg))), { err: { code: 'OAUTH_PROVIDER_ERROR', provider: 'acme' } })
     const said = lines.filter(({ err }) => err !== undefined)
     t.ok(said.length > 40)
@@ -333,7 +335,7 @@ const SPELLINGS = [
 t.test('attack: open redirects in every spelling', async (t) => {
   const app = await withAda(t, { redirects: [redirectTo, 'com.example.app:/cb', 'https://app.example.com/with?query=1'] })
   const user = await app.signUp()
-  const { body, query } = verifierOf()
+  const { body } = verifierOf()
   const { code_challenge: challenge } = body as { code_challenge: string }
   for (const spelling of SPELLINGS) {
     const asked = new URLSearchParams({ redirect_to: spelling, code_challenge: challenge })
@@ -354,7 +356,6 @@ t.test('attack: open redirects in every spelling', async (t) => {
     t.equal(back.statusCode, 302)
     t.ok(String(back.headers.location).startsWith(`${allowed}${allowed.includes('?') ? '&' : '?'}code=`), allowed)
   }
-  t.ok(query)
 })
 
 t.test('attack: an answer of the provider that is not one, passed on to a client', async (t) => {
@@ -421,12 +422,88 @@ t.test('attack: a link that ends after its user was signed out, deactivated or d
 
 t.test('attack: a link in a session that has lapsed meanwhile', async (t) => {
   const pass = clock(t)
-  const app = await withAda(t, {}, { sessions: { maxLifetime: 300 } })
-  const user = await app.signUp()
-  const begun = await app.beginLink(user.access_token)
-  const query = await app.visit(begun, 'ada')
-  pass(300)
-  refused(t, await app.comeBack(query, begun.cookie), 400, 'OAUTH_STATE_INVALID')
+  for (const [name, overrides] of Object.entries({ 'in any case': { sessions: { maxLifetime: 300 } }, 'without a refresh': { jwt: { secret, refreshTokenTtl: 300 } } })) {
+    const app = await withAda(t, {}, overrides)
+    const user = await app.signUp()
+    const begun = await app.beginLink(user.access_token)
+    const query = await app.visit(begun, 'ada')
+    pass(300)
+    refused(t, await app.comeBack(query, begun.cookie), 400, 'OAUTH_STATE_INVALID')
+    t.strictSame(app.happened('oauth_account_linked'), [], name)
+  }
+})
+
+t.test('race: a link whose user is signed out while it is stored', async (t) => {
+  const store = watched(memoryStore())
+  const app = await withAda(t, {}, { store })
+  for (const [change, status, code] of [
+    [async (id: string) => { await app.app.bouncer.users.setPassword(id, 'another good password') }, 400, 'OAUTH_STATE_INVALID'],
+    [async (id: string) => { await app.app.bouncer.users.update(id, { is_active: false }) }, 401, 'ACCOUNT_UNAVAILABLE']
+  ] as const) {
+    const user = await app.signUp()
+    const begun = await app.beginLink(user.access_token)
+    const query = await app.visit(begun, 'ada')
+    const held = store.hold('identities.insert')
+    const answer = app.comeBack(query, begun.cookie)
+    await held.reached
+    await change(user.id)
+    held.release()
+    refused(t, await answer, status, code)
+    t.strictSame([await store.identities.list(user.id), app.happened('oauth_account_linked')], [[], []])
+  }
+})
+
+t.test('attack: pre-hijacking, an account that waits for its owner with a stranger\'s way in', async (t) => {
+  const victim = 'victim@example.com'
+  async function reset (app: OAuthApp): Promise<void> {
+    await app.call('POST', '/password/forgot', { email: victim })
+    t.equal((await app.call('POST', '/password/reset', { token: await mailed(app, 'password_reset_requested'), password: 'of the victim alone' })).statusCode, 204)
+  }
+
+  await t.test('made by the stranger', async (t) => {
+    const app = await withAda(t)
+    await app.call('POST', '/register', { email: victim, password })
+    const { access_token: access } = await tokensOf(app.app.bouncer.login({ email: victim, password }))
+    app.provider.people.set('mallory', { email: 'mallory@example.com', email_verified: true })
+    t.equal((await app.link(access, 'mallory')).statusCode, 200)
+    await reset(app)
+    t.match(app.happened('oauth_account_unlinked'), [{ provider: 'acme', accountId: 'mallory' }])
+    const { id } = await app.app.bouncer.users.find({ email: victim }) as { id: string }
+    t.not(decodeJwt((await app.signIn('mallory')).json().access_token).sub, id)
+    t.strictSame(await app.app.bouncer.oauth.accounts(id), [])
+  })
+
+  await t.test('and given the victim\'s address later', async (t) => {
+    const app = await withAda(t)
+    const mallory = await app.signUp()
+    await app.link(mallory.access_token, 'ada')
+    t.equal((await app.call('PATCH', '/me', { email: victim, current_password: password }, mallory.access_token)).statusCode, 200)
+    await reset(app)
+    t.strictSame(await app.app.bouncer.oauth.accounts(mallory.id), [])
+  })
+
+  await t.test('but whose address is verified keeps what is linked', async (t) => {
+    const app = await withAda(t)
+    const user = await app.signUp({ email: victim })
+    await app.link(user.access_token, 'ada')
+    await reset(app)
+    t.equal((await app.app.bouncer.oauth.accounts(user.id)).length, 1)
+  })
+})
+
+t.test('attack: a challenge of a sign-in whose account was unlinked meanwhile', async (t) => {
+  const app = await withAda(t, {}, { encryptionKey, mfa: { required: true } })
+  const { id } = await app.app.bouncer.users.create({ email: 'owner@example.com', password, is_verified: true })
+  await app.app.bouncer.oauth.link(id, { provider: 'acme', subject: 'ada' })
+  const response = await app.signIn('ada')
+  const { session, secret: factor } = response.json()
+  await app.app.bouncer.oauth.unlink(id, { provider: 'acme' })
+  refused(t, await app.call('POST', '/login/challenge', { session, challenge_name: 'MFA_SETUP', code: codeOf(factor) }), 400, 'INVALID_CHALLENGE')
+  t.match(await app.app.bouncer.mfa.status(id), { totp: false })
+
+  await app.app.bouncer.oauth.link(id, { provider: 'acme', subject: 'ada' })
+  const again = (await app.signIn('ada')).json()
+  t.equal((await app.call('POST', '/login/challenge', { session: again.session, challenge_name: 'MFA_SETUP', code: codeOf(again.secret) })).statusCode, 200)
 })
 
 t.test('attack: a stolen access token does not link an account, nor unlink one', async (t) => {
@@ -469,10 +546,18 @@ t.test('attack: a flood of attempts that are begun stores nothing', async (t) =>
 
 t.test('attack: a flood of callbacks is refused', async (t) => {
   const app = await withAda(t)
-  for (let index = 0; index < 50; index++) refused(t, await app.comeBack('?code=x&state=y'), 400, 'OAUTH_STATE_INVALID')
-  const response = await app.comeBack('?code=x&state=y')
+  for (let index = 0; index < 60; index++) refused(t, await app.comeBack('?code=x&state=y'), 400, 'OAUTH_STATE_INVALID')
+  t.equal((await app.signIn('ada')).statusCode, 200, 'what a page of a stranger\'s sends in somebody\'s name locks nobody out')
+  const attempt = async (): Promise<LightMyRequestResponse> => {
+    const { url, cookie } = await app.begin()
+    return await app.comeBack(`?${new URLSearchParams({ code: 'x', iss: app.provider.url, state: String(new URL(url).searchParams.get('state')) })}`, cookie)
+  }
+  for (let index = 0; index < 50; index++) refused(t, await attempt(), 400, 'OAUTH_STATE_INVALID')
+  const asked = app.provider.asked.length
+  const response = await attempt()
   refused(t, response, 429, 'RATE_LIMITED')
   t.ok(response.headers['retry-after'])
+  t.equal(app.provider.asked.length, asked, 'the provider is spared')
 })
 
 t.test('attack: another Host', async (t) => {
@@ -480,7 +565,10 @@ t.test('attack: another Host', async (t) => {
   const response = await app.call('GET', '/oauth/acme/authorize', undefined, undefined, { host: 'evil.example' })
   t.equal(new URL(String(response.headers.location)).searchParams.get('redirect_uri'), `${baseUrl}/auth/oauth/acme/callback`, 'is not looked at where baseUrl is set')
   const open = await withAda(t, { baseUrl: undefined })
-  refused(t, await open.call('GET', '/oauth/acme/authorize', undefined, undefined, { host: 'a b' }), 400, 'REQUEST_INVALID')
+  for (const host of ['a b', 'api.example.com/evil?x=', 'u:p@evil.example', 'evil.example#', 'evil.example\\', 'evil.example:x', 'äpi.example', '[::1']) {
+    refused(t, await open.call('GET', '/oauth/acme/authorize', undefined, undefined, { host }), 400, 'REQUEST_INVALID')
+  }
+  t.equal((await open.call('GET', '/oauth/acme/authorize', undefined, undefined, { host: '[::1]:3000' })).statusCode, 302)
   await open.provider.register('http://api.local:3000/auth/oauth/acme/callback')
   const begun = await open.call('GET', '/oauth/acme/authorize', undefined, undefined, { host: 'api.local:3000' })
   t.equal(new URL(String(begun.headers.location)).searchParams.get('redirect_uri'), 'http://api.local:3000/auth/oauth/acme/callback')

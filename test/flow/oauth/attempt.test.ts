@@ -1,7 +1,7 @@
 import t from 'tap'
 import { memoryStore } from '../../../index.js'
 import { createSealer } from '../../../lib/encryption.js'
-import { createOAuthAttempts } from '../../../lib/flow/oauth/attempt.js'
+import { createOAuthAttempts, secretOf } from '../../../lib/flow/oauth/attempt.js'
 import { rejection } from '../../rejection.js'
 
 const [today, before] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)]
@@ -13,17 +13,16 @@ t.test('attempts begun with a key that is retired soon are read', async (t) => {
   const earlier = createOAuthAttempts({ ephemeral, stateKeys: [before], clock })
   const { state, cookie, attempt } = earlier.begin('acme', callback, undefined)
   const read = (name: string): string | undefined => name === cookie?.name ? cookie.value : undefined
-  t.strictSame(await createOAuthAttempts({ ephemeral, stateKeys: [today, before], clock }).finish('acme', state, { cookie: read }), attempt)
-  t.match(await rejection(createOAuthAttempts({ ephemeral, stateKeys: [today], clock }).finish('acme', state, { cookie: read })), { reason: 'unknown' })
+  t.strictSame(createOAuthAttempts({ ephemeral, stateKeys: [today, before], clock }).read('acme', state, { cookie: read }), attempt)
+  t.throws(() => createOAuthAttempts({ ephemeral, stateKeys: [today], clock }).read('acme', state, { cookie: read }), { name: 'OAuthStateError', message: /invalid/ })
 })
 
 t.test('each is other than the one before, and none shows what is in it', async (t) => {
   const attempts = createOAuthAttempts({ ephemeral, stateKeys: [today], clock })
   const [one, two] = [attempts.begin('acme', callback, undefined), attempts.begin('acme', callback, undefined)]
-  for (const part of ['id', 'nonce', 'verifier'] as const) {
-    t.not(one.attempt[part], two.attempt[part])
-    t.notMatch(Buffer.from(one.state, 'base64url').toString('latin1'), one.attempt[part])
-  }
+  const secrets = [one, two].flatMap(({ attempt }) => [attempt.seed, ...(['cookie', 'nonce', 'verifier'] as const).map((purpose) => secretOf(attempt, purpose))])
+  t.equal(new Set(secrets).size, 8)
+  for (const secret of secrets) t.notOk(one.state.includes(secret) || secret.length !== 43)
   t.not(one.cookie?.name, two.cookie?.name)
 })
 
@@ -32,7 +31,25 @@ t.test('an attempt of a client that keeps a verifier is not ended by a cookie', 
   const { state, cookie } = attempts.begin('acme', callback, { codeChallenge: 'c'.repeat(43), redirectTo: 'https://app.example.com' })
   t.equal(cookie, undefined)
   t.equal(attempts.waitsAt('acme', state), 'https://app.example.com')
-  t.match(await rejection(attempts.finish('acme', state, { cookie: () => 'c'.repeat(43) })), { reason: 'binding' })
+  t.throws(() => attempts.read('acme', state, { cookie: () => 'c'.repeat(43) }), { name: 'OAuthStateError', message: /invalid/ })
+})
+
+t.test('attack: an attempt again, at any time and by a server whose clock is behind', async (t) => {
+  let now = Date.now()
+  const { ephemeral } = memoryStore({ clock: () => now })
+  const attempts = createOAuthAttempts({ ephemeral, stateKeys: [today], clock: () => now })
+  const { attempt } = attempts.begin('acme', callback, undefined)
+  await attempts.finish(attempt)
+  for (const seconds of [0, 1, 60, 599, 600, 659]) {
+    now = attempt.until - 600_000 + seconds * 1000
+    t.match(await rejection(attempts.finish(attempt)), { code: 'OAUTH_STATE_INVALID', reason: 'used' }, `${seconds} seconds later`)
+  }
+})
+
+t.test('states are short enough for providers that bound them', async (t) => {
+  const attempts = createOAuthAttempts({ ephemeral, stateKeys: [today], clock })
+  t.ok(attempts.begin('acme', callback, undefined).state.length < 300)
+  t.ok(attempts.begin('acme', callback, { codeChallenge: 'c'.repeat(43), redirectTo: 'https://app.example.com/signed-in' }, { userId: 'u'.repeat(36), sessionId: 's'.repeat(36), since: 1 }).state.length < 600)
 })
 
 t.test('a fault is none of the client\'s', async (t) => {

@@ -19,7 +19,7 @@ function client (changes: Partial<OAuthProviderSettings> = {}, description: obje
     [`${issuer}/token`]: { access_token: 'at', token_type: 'bearer', refresh_token: 'rt', expires_in: 60 },
     [`${issuer}/user`]: { sub: 'ada' }
   }
-  const settings: OAuthProviderSettings = { name: 'acme', issuer, clientId: 'id', clientSecret: 'secret', clientAuth: undefined, scopes: ['openid'], parameters: {}, endpoints: undefined, profile: profileReader(), trustEmail: false, ...changes }
+  const settings: OAuthProviderSettings = { name: 'acme', issuer, manyIssuers: false, clientId: 'id', clientSecret: 'secret', clientAuth: undefined, scopes: ['openid'], parameters: {}, endpoints: undefined, profile: profileReader(), trustEmail: false, ...changes }
   return {
     asked,
     pass: (milliseconds) => { now += milliseconds },

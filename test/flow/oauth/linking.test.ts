@@ -1,7 +1,6 @@
 import type { LightMyRequestResponse } from 'fastify'
 import t, { type Test } from 'tap'
 import { memoryStore, OAuthAccountAlreadyLinkedError } from '../../../index.js'
-import { LastWayInError } from '../../../lib/errors/last-way-in.js'
 import { password, tokensOf } from '../../accounts.js'
 import { refused, token } from '../../build.js'
 import { logged } from '../../log-lines.js'
@@ -189,6 +188,12 @@ t.test('as calls', async (t) => {
   for (const identity of [{ provider: '', subject: 'x' }, { provider: 'acme', subject: '' }, { provider: 'acme' }, { subject: 'x' }]) {
     await t.rejects(oauth.link(ada.id, identity as { provider: string, subject: string }), { name: 'TypeError' })
   }
+  for (const callbackUrl of [undefined, '/callback', 'callback', 5]) await t.rejects(oauth.authorize('acme', { callbackUrl } as unknown as { callbackUrl: string }), { name: 'TypeError', message: /is no absolute URL/ })
+  for (const end of ['?x=1', '#x']) await t.rejects(oauth.authorize('acme', { callbackUrl: `${baseUrl}/x${end}` }), { name: 'TypeError', message: /no query and no fragment/ })
+  t.throws(() => oauth.relay('nobody', { state: 'x' }), TypeError)
+  t.match((await oauth.link(eve.id, { provider: 'acme', issuer: `${app.provider.url}/`, subject: 'eve' })).account_id, 'eve')
+  const signedIn = await app.signIn('eve')
+  t.equal((await app.call('GET', '/me', undefined, signedIn.json().access_token)).json().id, eve.id, 'with a slash at the end of the issuer, or without')
   await t.rejects(oauth.authorize('nobody', { callbackUrl: `${baseUrl}/x` }), TypeError)
   await t.rejects(oauth.authorizeLink('nobody', { callbackUrl: `${baseUrl}/x` }, { userId: ada.id, proof: {} }), TypeError)
   await t.rejects(oauth.authorizeLink('acme', { callbackUrl: `${baseUrl}/x` }, { userId: 'nobody', proof: {} }), { name: 'UserNotFoundError' })
@@ -198,14 +203,22 @@ t.test('as calls', async (t) => {
   t.equal((await oauth.accounts(ada.id)).length, 1)
   await users.delete(ada.id)
   t.strictSame(await oauth.accounts(ada.id), [], 'of a user who is deleted none is left')
-  t.ok(LastWayInError)
+})
+
+t.test('a provider with many issuers: which one it is must be said', async (t) => {
+  const app = await withPeople(t, { providers: { microsoft: { clientId: 'x' } } })
+  const { oauth } = app.app.bouncer
+  const { id } = await app.signUp()
+  await t.rejects(oauth.link(id, { provider: 'microsoft', subject: 'x' }), { name: 'TypeError', message: /has several issuers/ })
+  t.match(await oauth.link(id, { provider: 'microsoft', issuer: 'https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0', subject: 'x' }), { account_id: 'x' })
 })
 
 t.test('without providers accounts can still be linked, by calls', async (t) => {
   const { accounts } = await import('../../accounts.js')
   const { app, call, signUp } = await accounts(t)
   const user = await signUp()
-  t.match(await app.bouncer.oauth.link(user.id, { provider: 'saml', issuer: 'https://idp.example', subject: 'ada' }), { provider: 'saml', account_id: 'ada' })
+  t.match(await app.bouncer.oauth.link(user.id, { provider: 'saml', issuer: 'urn:example:idp', subject: 'ada' })
+  t.match(await app.bouncer.oauth.link(user.id, { provider: 'ldap', issuer: 'the directory', subject: 'ada' }), { provider: 'saml', account_id: 'ada' })
   t.equal((await call('GET', '/oauth/accounts', undefined, user.access_token)).statusCode, 404, 'there are no routes')
 })
 
@@ -224,5 +237,5 @@ t.test('with a table of users of the application\'s own, linked accounts go with
   const user = await app.signUp()
   await app.link(user.access_token, 'ada')
   await app.app.bouncer.users.delete(user.id)
-  t.equal(await store.identities.find(app.provider.url, 'ada'), undefined)
+  t.equal(await store.identities.find(`${app.provider.url}/`, 'ada'), undefined)
 })

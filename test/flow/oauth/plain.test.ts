@@ -98,6 +98,19 @@ t.test('shows its secret as it was configured', async (t) => {
   refused(t, await failing.signIn(), 502, 'OAUTH_PROVIDER_ERROR')
 })
 
+t.test('a code that was used before, in the words of GitHub', async (t) => {
+  const app = await plain(t)
+  app.answers['/token'] = { error: 'bad_verification_code', error_description: 'c4n4ry' }
+  refused(t, await app.signIn(), 400, 'OAUTH_STATE_INVALID')
+  app.answers['/token'] = { error: 'incorrect_client_credentials' }
+  refused(t, await app.signIn(), 502, 'OAUTH_PROVIDER_ERROR')
+})
+
+t.test('a function that never answers', async (t) => {
+  const app = await plain(t, { clientSecret: async () => await new Promise(() => {}) })
+  refused(t, await app.signIn(), 502, 'OAUTH_PROVIDER_ERROR')
+})
+
 t.test('an address that is not verified, or none', async (t) => {
   for (const emails of [[], [{ email: 'a@example.com', primary: true, verified: false }], [{ email: 'a@example.com', primary: true, verified: 'true' }], [{ email: 'a@example.com', verified: true }], [null, 'x', { primary: true }], { error: 'x' }, 'x', null]) {
     const app = await plain(t)

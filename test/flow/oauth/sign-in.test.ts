@@ -96,6 +96,14 @@ t.test('an address that somebody has already', async (t) => {
       }
     }
   }
+  await t.test('of somebody with a second factor', async (t) => {
+    const app = await withAda(t, { linkByEmail: true }, { encryptionKey })
+    const user = await app.signUp({ email: 'ada@example.com' })
+    await enrol(app.app, user.id)
+    refused(t, await app.signIn('ada'), 409, 'OAUTH_LINK_REQUIRED')
+    t.strictSame(await app.app.bouncer.oauth.accounts(user.id), [], 'linking asks for it as well')
+  })
+
   await t.test('of somebody who is deactivated', async (t) => {
     const app = await withAda(t, { linkByEmail: true })
     await app.app.bouncer.users.create({ email: 'ada@example.com', is_verified: true, is_active: false })
@@ -204,7 +212,6 @@ t.test('race: an address that is taken while its user is made', async (t) => {
   const answer = app.comeBack(query, begun.cookie)
   await held.reached
   const { id } = await app.app.bouncer.users.create({ email: 'ada@example.com' })
-  await store.users.update(id, {})
   held.release()
   refused(t, await answer, 409, 'OAUTH_LINK_REQUIRED')
 
@@ -257,10 +264,53 @@ t.test('race: an account that is unlinked, or its user deactivated, before the s
       await change(app, sub)
       held.release()
       refused(t, await answer, status, code)
-      const { items } = await store.sessions.listLive(sub, Date.now(), { limit: 10 })
-      t.strictSame(items.filter(({ createdAt }) => createdAt > Date.now()), [])
+      t.strictSame((await store.sessions.listLive(sub, Date.now(), { limit: 10 })).items, [], 'no session is left')
     })
   }
+})
+
+t.test('race: a user who is found by another sign-in while he is made stays', async (t) => {
+  const store = watched(memoryStore())
+  const app = await withAda(t, {}, { store })
+  const other = await app.signUp()
+  const begun = await app.begin()
+  const query = await app.visit(begun, 'ada')
+  const held = store.hold('identities.insert')
+  const answer = app.comeBack(query, begun.cookie)
+  await held.reached
+  const { id } = await store.users.findByEmail('ada@example.com') as { id: string }
+  await app.app.bouncer.oauth.link(id, { provider: 'acme', subject: 'eve' })
+  await app.app.bouncer.oauth.link(other.id, { provider: 'acme', subject: 'ada' })
+  held.release()
+  t.equal(decodeJwt((await answer).json().access_token).sub, other.id)
+  t.ok(await store.users.findById(id), 'somebody signs in to it')
+})
+
+t.test('an identity that is left of a user who is gone is nobody\'s', async (t) => {
+  const users = memoryStore().users
+  const store = watched(memoryStore({ users }))
+  const app = await withAda(t, {}, { store })
+  const { sub = '' } = decodeJwt((await app.signIn('ada')).json().access_token)
+  await users.delete(sub)
+  const { sub: second = '' } = decodeJwt((await app.signIn('ada')).json().access_token)
+  t.not(second, sub, 'its person gets another account')
+  await users.delete(second)
+  const user = await app.signUp()
+  t.equal((await app.link(user.access_token, 'ada')).statusCode, 200, 'or links it')
+
+  store.failing.add('identities.deleteAll')
+  await t.rejects(app.app.bouncer.users.delete(user.id), { code: 'AUTH_UNAVAILABLE' })
+  store.failing.clear()
+  await t.rejects(app.app.bouncer.users.delete(user.id), { code: 'USER_NOT_FOUND' })
+  t.strictSame(await store.identities.list(user.id), [], 'what was left is deleted the next time')
+})
+
+t.test('an address that is another one in its small letters is not what was verified', async (t) => {
+  const app = await withAda(t)
+  app.provider.people.set('ada', { email: '\u212aate@example.com', email_verified: true })
+  refused(t, await app.signIn('ada'), 401, 'ACCOUNT_UNAVAILABLE')
+  app.provider.people.set('ada', { email: ' KATE@Example.com ', email_verified: true })
+  t.equal((await app.signIn('ada')).statusCode, 200)
 })
 
 t.test('a store that fails while a user is made leaves none behind', async (t) => {
@@ -350,7 +400,7 @@ t.test('tokens of the provider', async (t) => {
     t.equal(await signIn({ access_token: 'four' }), sub, 'a key that is gone keeps nobody out')
     t.match(await oauth.tokens(sub, 'acme'), { access_token: 'four', refresh_token: undefined })
     t.equal(lines.length, 1, 'and is reported')
-    await store.identities.update({ ...identity as NonNullable<typeof identity>, tokens: createSealer(readKeys(encryptionKey)).seal('no JSON', JSON.stringify(['oauth tokens', sub, app.provider.url, 'ada'])) })
+    await store.identities.update({ ...identity as NonNullable<typeof identity>, tokens: createSealer(readKeys(encryptionKey)).seal('no JSON', JSON.stringify(['oauth tokens', sub, `${app.provider.url}/`, 'ada'])) })
     await t.rejects(oauth.tokens(sub, 'acme'), SyntaxError)
     const begun = await app.begin()
     const query = await app.visit(begun, 'ada')
@@ -362,10 +412,10 @@ t.test('tokens of the provider', async (t) => {
     const store = memoryStore()
     const app = await withAda(t, { keepTokens: true }, { store, encryptionKey })
     await app.signIn('ada')
-    const before = await store.identities.find(app.provider.url, 'ada')
+    const before = await store.identities.find(`${app.provider.url}/`, 'ada')
     const mallory = await app.signUp()
     refused(t, await app.link(mallory.access_token, 'ada'), 400, 'OAUTH_ACCOUNT_ALREADY_LINKED')
-    t.strictSame(await store.identities.find(app.provider.url, 'ada'), before)
+    t.strictSame(await store.identities.find(`${app.provider.url}/`, 'ada'), before)
   })
 
   await t.test('cannot be read without the key', async (t) => {

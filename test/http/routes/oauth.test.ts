@@ -176,11 +176,22 @@ t.test('HEAD uses no attempt up', async (t) => {
   t.ok(decodeJwt(response.json().access_token).sub)
 })
 
+t.test('an answer without a body', async (t) => {
+  const app = await oauthAccounts(t)
+  for (const headers of [{}, { 'content-type': 'application/json' }, { 'content-type': 'application/x-www-form-urlencoded' }]) {
+    const response = await app.app.inject({ method: 'POST', url: '/auth/oauth/acme/callback', headers })
+    if (response.statusCode !== 303) refused(t, response, 400, 'REQUEST_INVALID')
+    t.equal(response.headers['referrer-policy'], 'no-referrer')
+  }
+})
+
 t.test('a provider that nobody configured', async (t) => {
   const app = await oauthAccounts(t)
   for (const name of ['evil', 'constructor', '__proto__', 'ACME', 'acme%00']) {
     refused(t, await app.call('GET', `/oauth/${name}/authorize`), 400, 'REQUEST_INVALID')
-    refused(t, await app.call('GET', `/oauth/${name}/callback?state=x`), 400, 'REQUEST_INVALID')
+    const response = await app.call('GET', `/oauth/${name}/callback?state=x`)
+    refused(t, response, 400, 'REQUEST_INVALID')
+    t.equal(response.headers['referrer-policy'], 'no-referrer')
   }
 })
 
