@@ -3,6 +3,8 @@ import { ConfigurationError } from './errors/operation.js'
 import { DEFAULT_LIMITS, type AttemptLimit, type AttemptLimits, type AttemptOperation } from './flow/attempts.js'
 import type { SessionLifetimes } from './flow/session/sessions.js'
 import { mfaOptionsSchema, readMfaSettings, type MfaOptions, type MfaSettings } from './mfa-options.js'
+import { onboardingOptionsSchema, readOnboardingSettings, type OnboardingOptions } from './onboarding-options.js'
+import type { OnboardingSettings } from './flow/onboarding/engine.js'
 import { passwordOptionsSchema } from './password/options-schema.js'
 import { createPasswords, type PasswordOptions, type Passwords } from './password/passwords.js'
 import { deriveKey } from './random.js'
@@ -55,6 +57,8 @@ export interface AccountOptions {
   verification?: { tokenTtl?: number }
   /** Lifetime of tokens that reset a password, in seconds. Default `{ tokenTtl: 3600 }`. */
   passwordReset?: { tokenTtl?: number }
+  /** A flow that leads people to an account, step by step: `{ steps }`, from `fastify-bouncer/onboarding` or of your own. */
+  onboarding?: OnboardingOptions
 }
 
 /** The same as the account system uses them. */
@@ -70,6 +74,7 @@ export interface AccountSettings extends Omit<MfaSettings, 'challenge' | 'recent
   adminRole: string
   requireVerified: boolean
   concealExistingUsers: boolean
+  onboarding: OnboardingSettings | undefined
 }
 
 const DAY = 86_400
@@ -100,6 +105,7 @@ export const accountOptionsSchema = {
   concealExistingUsers: flag,
   verification: tokenTtl,
   passwordReset: tokenTtl,
+  onboarding: onboardingOptionsSchema,
   ...mfaOptionsSchema
 }
 
@@ -145,7 +151,8 @@ export function readAccountSettings (options: AccountOptions, signing: SigningOp
     limits: limitsOf(options.attempts),
     adminRole: options.adminRole ?? 'admin',
     requireVerified: options.requireVerified ?? false,
-    concealExistingUsers: options.concealExistingUsers ?? false
+    concealExistingUsers: options.concealExistingUsers ?? false,
+    onboarding: options.onboarding && readOnboardingSettings(options.onboarding, { hasKey: mfa.sealer !== undefined, concealExistingUsers: options.concealExistingUsers === true })
   }
 }
 

@@ -124,6 +124,7 @@ function mounted ({ accounts: settings, providerIssuer, localIssuer, publicKeys 
     publicKeys,
     issuer: settings === undefined ? providerIssuer : (localIssuer as TrustedIssuer).rules.issuer,
     hasMfa: settings === undefined || settings.sealer !== undefined,
+    hasOnboarding: settings?.onboarding !== undefined,
     adminRole: settings?.adminRole ?? '',
     requireVerified: settings?.requireVerified ?? false,
     concealExistingUsers: settings?.concealExistingUsers ?? false

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.js'
 import type { User } from '../context.js'
 import { TokenInvalidError } from '../errors/authentication.js'
+import { ConfigurationError } from '../errors/operation.js'
 import type { AuthEventEmitter, Origin } from '../events.js'
 import type { Passwords } from '../password/passwords.js'
 import type { EphemeralStore, FactorStore, SessionStore, UserStore } from '../store/contract.js'
@@ -24,6 +25,7 @@ import { createLogin, createOrChallenge, type Login } from './login.js'
 import type { IdentityProvider } from './provider.js'
 import { createMfa, type Mfa } from './mfa/enrolment.js'
 import { createProof } from './mfa/proof.js'
+import { createOnboarding, type Onboarding, type OnboardingSettings } from './onboarding/engine.js'
 import { createSecondFactor } from './mfa/second-factor.js'
 import { createChallengeAnswers } from './session/challenge-answers.js'
 import { createCompletion, type MfaPolicy } from './session/completion.js'
@@ -58,6 +60,8 @@ export interface Accounts {
     change: Profile['changePassword']
   }
   readonly verification: Pick<Verification, 'request' | 'verify'>
+  /** Flows of steps. Throws `ConfigurationError` without the option `onboarding`. */
+  readonly onboarding: Onboarding
 }
 
 /** A provider, whose challenges are answers. */
@@ -98,6 +102,8 @@ export interface AccountsOptions {
   mfaRequired: MfaPolicy
   /** What authenticator applications show beside a code. */
   issuerName: string
+  /** Undefined where there is no flow. */
+  onboarding: OnboardingSettings | undefined
 }
 
 /** Builds the account system: the rooms, wired together. */
@@ -160,9 +166,18 @@ export function createAccounts (options: AccountsOptions): { accounts: Accounts,
       reset: reset.reset,
       change: profile.changePassword
     },
-    verification: { request: verification.request, verify: verification.verify }
+    verification: { request: verification.request, verify: verification.verify },
+    onboarding: options.onboarding === undefined
+      ? missingOnboarding()
+      : createOnboarding({ ...options, ...options.onboarding, sessions, makeUser, secondFactor, verification, attempts, completion, orChallenge })
   }
   return { accounts, service: { ...provider, ...login } }
+}
+
+/** Onboarding where there is no flow: each call says so. */
+function missingOnboarding (): Onboarding {
+  const refuse = async (): Promise<never> => { throw new ConfigurationError({ option: 'onboarding', message: 'onboarding is missing; flows need steps, such as onboarding: { steps: [registerStep()] } of fastify-bouncer/onboarding.' }) }
+  return { start: refuse, advance: refuse, skip: refuse, resume: refuse }
 }
 
 function isJwt (token: string): boolean {

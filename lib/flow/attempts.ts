@@ -12,7 +12,7 @@ export interface AttemptLimit {
 }
 
 /** What is counted. */
-export type AttemptOperation = 'login' | 'challenge' | 'refresh' | 'register' | 'password_change' | 'password_reset_request' | 'password_reset' | 'verify_request' | 'verify'
+export type AttemptOperation = 'login' | 'challenge' | 'refresh' | 'register' | 'password_change' | 'password_reset_request' | 'password_reset' | 'verify_request' | 'verify' | 'onboarding'
 
 /** Limits of one operation; false for none. */
 export interface OperationLimits {
@@ -38,7 +38,9 @@ export const DEFAULT_LIMITS: AttemptLimits = {
   password_reset_request: { account: { max: 3, window: 5 * MINUTES, lockout: 15 * MINUTES }, address: often },
   password_reset: { account: false, address: often },
   verify_request: { account: { max: 3, window: 5 * MINUTES, lockout: 15 * MINUTES }, address: often },
-  verify: { account: false, address: often }
+  verify: { account: false, address: often },
+  // Flows that are started.
+  onboarding: { account: { max: 5, window: 15 * MINUTES, lockout: 15 * MINUTES }, address: often }
 }
 
 /** An attempt that was let through and counted. */

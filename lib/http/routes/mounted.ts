@@ -9,6 +9,8 @@ export interface MountedAccounts {
   service: SignInService
   /** Whether second factors can be set up. */
   hasMfa: boolean
+  /** Whether there is a flow of onboarding. */
+  hasOnboarding: boolean
   /** Whose tokens name users of these accounts. */
   issuer: string
   /** Undefined where errors are the application's. */
