@@ -5,14 +5,17 @@ import { strictAjv } from '../../user/strict-ajv.js'
 /** What is wrong with the data of a step, for the person; undefined for nothing. */
 export type DataCheck = (data: unknown) => string | undefined
 
+const MAX_DEPTH = 32
 const PROTOTYPES: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype'])
 
 /** The check of a step's data. Throws where the schema is at fault. */
 export function dataCheck (schema: TSchema): DataCheck {
   const validate = strictAjv({ ownProperties: true }).compile(closed(schema))
   return (data) => {
-    if (!validate(data)) return sentence((validate.errors as ErrorObject[])[0] as ErrorObject, schema)
-    return hasPrototypeKeys(data) ? 'The data has a key that is not allowed' : undefined
+    // First: neither the validator nor a copy goes as deep as somebody can nest.
+    const unsafe = unsafeIn(data)
+    if (unsafe !== undefined) return unsafe
+    return validate(data) ? undefined : sentence((validate.errors as ErrorObject[])[0] as ErrorObject, schema)
   }
 }
 
@@ -35,18 +38,19 @@ function isPart (value: unknown): value is Part {
   return typeof value === 'object' && value !== null
 }
 
-// Where a schema lets keys through that it does not list. Not by recursion: data can be as deep as it is long.
-function hasPrototypeKeys (data: unknown): boolean {
-  const left: unknown[] = [data]
-  while (left.length > 0) {
-    const value = left.pop()
+/** What no schema has to forbid. Not by recursion: data can be as deep as it is long. */
+function unsafeIn (data: unknown): string | undefined {
+  const left: Array<readonly [value: unknown, depth: number]> = [[data, 0]]
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    const [value, depth] = next
     if (!isPart(value)) continue
+    if (depth > MAX_DEPTH) return 'The data is nested too deeply'
     for (const key of Object.keys(value)) {
-      if (PROTOTYPES.has(key)) return true
-      left.push(value[key])
+      if (PROTOTYPES.has(key)) return 'The data has a key that is not allowed'
+      left.push([value[key], depth + 1])
     }
   }
-  return false
+  return undefined
 }
 
 /** In the schema's own words: nothing that was sent comes back. */

@@ -109,10 +109,10 @@ t.test('invalidatePrevious: false leaves older sessions as they are', async (t) 
 
 t.test('starts are counted, by address', async (t) => {
   const built = world([step('one')], { limits: true })
+  for (const wrong of ['nobody', '', undefined, {}]) await t.rejects(built.onboarding.start({ email: wrong as string }), { name: 'TypeError', message: 'email is no e-mail address' })
   for (let count = 0; count < 5; count++) await started(built)
   await t.rejects(started(built), RateLimitError)
   await t.resolves(started(built, 'other@example.com'))
-  for (const wrong of ['nobody', '', undefined, {}]) await t.rejects(started(built, wrong as string), { name: 'TypeError', message: 'email is no e-mail address' })
 })
 
 t.test('a flow that makes nobody ends without tokens', async (t) => {
@@ -184,7 +184,7 @@ t.test('the step that is meant: refused where another is due', async (t) => {
   const token = await started(built)
   t.match(await rejection(built.onboarding.advance(token, {}, { step: 'two' })), { stepName: 'one', errors: ['Another step is due'] })
   await built.onboarding.advance(token, {}, { step: 'one' })
-  await t.rejects(built.onboarding.skip(token, { step: 'one' }), { stepName: 'two' }, 'a click that came twice')
+  t.match(await rejection(built.onboarding.skip(token, { step: 'one' })), { stepName: 'two' }, 'a click that came twice')
   t.match(await built.onboarding.skip(token, { step: 'two' }), { status: 'complete' })
 })
 
@@ -208,7 +208,8 @@ t.test('data is checked by the schema of the step, in its own words', async (t) 
     [{ name: 'Nora', list: [{ c4n4ry: 1 }] }, 'list must NOT have additional properties'],
     [{ name: 'Nora', either: { c: 1, c4n4ry: 1 } }, 'either must NOT have additional properties'],
     [{ name: 'Nora', more: { a: 'c4n4ry' } }, 'more must be number'],
-    [JSON.parse('{"name":"Nora","__proto__":{"a":1}}'), 'The data must NOT have additional properties'],
+    [JSON.parse('{"name":"Nora","__proto__":{"a":1}}'), 'The data has a key that is not allowed'],
+    [JSON.parse(`{"name":"Nora","open":{"deep":${'['.repeat(100_000)}${']'.repeat(100_000)}}}`), 'The data is nested too deeply'],
     [{ name: 'Nora', open: JSON.parse('{"__proto__":{"a":1}}') }, 'The data has a key that is not allowed'],
     [{ name: 'Nora', open: { deep: [{ constructor: 1 }] } }, 'The data has a key that is not allowed'],
     [Object.create({ name: 'Nora' }), 'name is missing'],
@@ -219,11 +220,11 @@ t.test('data is checked by the schema of the step, in its own words', async (t) 
   for (const [data, sentence] of cases) {
     const { errors } = await rejection(built.onboarding.advance(token, data as never)) as OnboardingStepError
     t.equal(errors?.length, 1)
-    t.equal(errors?.[0]?.replace(/, .*/, ''), sentence.replace(/, .*/, ''), JSON.stringify(data))
+    t.equal(errors?.[0], sentence)
   }
   t.equal(seen, undefined, 'none of it reached the step')
   let deep: object = { end: 1 }
-  for (let depth = 0; depth < 2_000; depth++) deep = { deep }
+  for (let depth = 0; depth < 25; depth++) deep = { deep }
   const right = { name: 'Nora', open: { deep } }
   await built.onboarding.advance(token, right as never)
   t.strictSame(seen, right)
@@ -251,7 +252,7 @@ t.test('a step can end the session', async (t) => {
   const built = world([step('strict', { execute: () => ({ errors: ['no more'], end: true }) })])
   const token = await started(built)
   t.match(await rejection(built.onboarding.advance(token)), { errors: ['no more'] })
-  for (const call of [built.onboarding.advance(token), built.onboarding.resume(token), built.onboarding.skip(token)]) await t.rejects(call, { reason: 'Session is not usable' })
+  for (const call of [built.onboarding.advance(token), built.onboarding.resume(token), built.onboarding.skip(token)]) t.match(await rejection(call), { reason: 'Session is not usable' })
 })
 
 t.test('whatever a step throws, or answers with, it is not done', async (t) => {
@@ -364,9 +365,9 @@ t.test('the store has nothing to read, and what was changed in it is no session'
   for (const secret of [token, email, 'c4n4ry', 'keeps']) t.notOk(stored.includes(secret), secret)
   const [key = '', value = ''] = [...entries].find(([name]) => name.startsWith('onboarding:')) ?? []
   await set(key, `${value.slice(0, -2)}AA`, 60_000)
-  await t.rejects(again.resume(token), { reason: 'Session not found' })
+  t.match(await rejection(again.resume(token)), { reason: 'Session not found' })
   await set(key, 'odd', 60_000)
-  await t.rejects(again.resume(token), { reason: 'Session not found' })
+  t.match(await rejection(again.resume(token)), { reason: 'Session not found' })
 })
 
 t.test('what names the newest session is gone: none is', async (t) => {
@@ -374,7 +375,7 @@ t.test('what names the newest session is gone: none is', async (t) => {
   const token = await started(built)
   const get = built.store.ephemeral.get
   built.store.ephemeral.get = async (key) => key.startsWith('onboarding_newest') ? undefined : await get(key)
-  await t.rejects(built.restart([step('one')]).resume(token), { reason: 'Session has been invalidated' })
+  t.match(await rejection(built.restart([step('one')]).resume(token)), { reason: 'Session has been invalidated' })
 })
 
 t.test('a fault of the store is told, and what cannot be released lapses', async (t) => {
