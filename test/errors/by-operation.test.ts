@@ -5,6 +5,7 @@ import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fas
 import t from 'tap'
 import authPlugin, { ConfigurationError, memoryStore, validateOptions, type AuthPluginOptions } from '../../index.js'
 import { accounts, clock, mailed, password, type AccountsApp } from '../accounts.js'
+import { registerStep } from '../../lib/onboarding.js'
 import { encryptionKey } from '../totp.js'
 import { watched } from '../watched-store.js'
 import { contract } from './contract.js'
@@ -302,6 +303,55 @@ const operations: readonly Operation[] = [
     }
   },
   {
+    provokes: 'OnboardingSessionExpiredError',
+    status: 410,
+    code: 'ONBOARDING_SESSION_EXPIRED',
+    detail: 'Onboarding session has expired',
+    options: () => ({ onboarding: { steps: [registerStep()] } }),
+    async run ({ app, call }, pass) {
+      const { session } = await app.bouncer.onboarding.start({ email })
+      pass(3600)
+      return await call('POST', '/onboarding/advance', { session, data: { password } })
+    }
+  },
+  {
+    provokes: 'OnboardingSessionInvalidError',
+    status: 404,
+    code: 'ONBOARDING_SESSION_INVALID',
+    detail: 'Session has been invalidated',
+    extra: { reason: 'Session has been invalidated' },
+    options: () => ({ onboarding: { steps: [registerStep()] } }),
+    async run ({ app, call }) {
+      const { session } = await app.bouncer.onboarding.start({ email })
+      await app.bouncer.onboarding.start({ email })
+      return await call('POST', '/onboarding/resume', { session })
+    }
+  },
+  {
+    provokes: 'OnboardingStepError',
+    status: 422,
+    code: 'ONBOARDING_STEP_FAILED',
+    detail: 'Onboarding step failed',
+    extra: { step_name: 'register', errors: tooShort.errors },
+    options: () => ({ onboarding: { steps: [registerStep()] } }),
+    async run ({ app, call }) {
+      const { session } = await app.bouncer.onboarding.start({ email })
+      return await call('POST', '/onboarding/advance', { session, data: { password: weak } })
+    }
+  },
+  {
+    provokes: 'OnboardingFlowCompleteError',
+    status: 409,
+    code: 'ONBOARDING_FLOW_COMPLETE',
+    detail: 'Onboarding flow is already complete',
+    options: () => ({ onboarding: { steps: [registerStep()] } }),
+    async run ({ app, call }) {
+      const { session } = await app.bouncer.onboarding.start({ email })
+      await app.bouncer.onboarding.advance(session, { password })
+      return await call('POST', '/onboarding/advance', { session })
+    }
+  },
+  {
     provokes: 'AuthorizationError',
     status: 403,
     code: 'AUTHORIZATION_DENIED',
@@ -378,7 +428,7 @@ t.test('an operation of accounts that is refused gets its class', async (t) => {
 })
 
 /** Classes whose operations come with a later version. */
-const LATER = /^(OAuth\w+|SignatureExpired|BadSignature|Onboarding\w+)Error$/
+const LATER = /^(OAuth\w+|SignatureExpired|BadSignature)Error$/
 
 t.test('every class whose operation there is, is provoked here', async (t) => {
   const provoked = new Set([...cases.map(({ provokes }) => provokes), ...operations.map(({ provokes }) => provokes), 'ConfigurationError'])

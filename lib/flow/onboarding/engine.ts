@@ -35,7 +35,7 @@ export interface Onboarding {
    * {@link OnboardingFlowCompleteError}, {@link OnboardingSessionExpiredError}, {@link OnboardingStepError} (the step
    * stays), {@link AccountUnavailableError}, `RateLimitError`, and what steps throw, such as `UserAlreadyExistsError`.
    */
-  advance (token: string, data?: JsonObject, call?: OnboardingCall): Promise<OnboardingAnswer>
+  advance (token: string, data?: object, call?: OnboardingCall): Promise<OnboardingAnswer>
   /** Goes past a step that need not be done. Throws as {@link Onboarding.advance}. */
   skip (token: string, call?: OnboardingCall): Promise<OnboardingAnswer>
   /** Where the flow stands; nothing is done. Throws as {@link Onboarding.advance}, but no {@link OnboardingStepError}. */

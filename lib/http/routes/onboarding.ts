@@ -6,7 +6,6 @@ import { OnboardingFlowCompleteError, OnboardingSessionExpiredError, OnboardingS
 import { AuthUnavailableError } from '../../errors/operation.js'
 import type { OnboardingAnswer as Answer } from '../../flow/onboarding/answers.js'
 import type { Onboarding } from '../../flow/onboarding/engine.js'
-import type { JsonObject } from '../../flow/onboarding/step.js'
 import { ANYONE, COUNTED, type Documenter } from './documented.js'
 import { AdvanceBody, OnboardingAnswer, OnboardingBody, OnboardingChallengeAnswer, ProgressAnswer, SkipBody, StartedAnswer, type AdvanceInput, type SkipInput } from './onboarding-schemas.js'
 import { originOf } from './origin.js'
@@ -36,7 +35,7 @@ export function onboardingRoutes (app: FastifyInstance, onboarding: Onboarding, 
     }
   }, async (request, reply) => {
     const { session, data, step } = request.body
-    return await answer(reply, await onboarding.advance(session, data as JsonObject | undefined, { ...(step !== undefined && { step }), origin: originOf(request) }))
+    return await answer(reply, await onboarding.advance(session, data, { ...(step !== undefined && { step }), origin: originOf(request) }))
   })
 
   app.post<{ Body: SkipInput }>('/onboarding/skip', {
