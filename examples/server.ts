@@ -43,6 +43,7 @@ async function start (): Promise<void> {
   console.log(`The example API listens on ${origin}
 
   Second factors     ${origin}/account, a page to try them on
+  Onboarding         ${origin}/onboarding, the way to an account, step by step
   Swagger UI         ${origin}/docs
   OpenAPI document   ${origin}/docs/json
   Identity provider  ${identityProvider.jwksUrl}
