@@ -3,7 +3,7 @@ import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
 import { memoryStore, OnboardingFlowCompleteError, OnboardingSessionExpiredError, OnboardingSessionInvalidError, OnboardingStepError, RateLimitError, type OnboardingAnswer } from '../../../index.js'
 import { registerStep, type FlowView, type OnboardingStep, type StepContext } from '../../../lib/onboarding.js'
-import { accounts, clock, password } from '../../accounts.js'
+import { accounts, clock, password, until } from '../../accounts.js'
 import { email, walk, wholeFlow } from '../../onboarding.js'
 import { rejection } from '../../rejection.js'
 import { testClock, type TestClock } from '../../store/engines.js'
@@ -284,7 +284,7 @@ t.test('a session that another request works on is busy, until that has ended or
   const built = world([slow, step('next', { isRequired: () => false })])
   const token = await started(built)
   const first = rejection(built.onboarding.advance(token))
-  while (runs === 0) await new Promise((resolve) => setImmediate(resolve))
+  await until(() => runs > 0)
   const busy = { stepName: 'slow', errors: ['This step is being processed'] }
   t.match(await rejection(built.onboarding.advance(token)), busy)
   t.match(await built.onboarding.resume(token), { current_step: 'slow' }, 'looking is always possible')
@@ -304,7 +304,7 @@ t.test('a clock that is set back holds no session up', async (t) => {
   const built = world([step('hangs', { execute: async () => await (++runs === 1 ? new Promise<void>(() => {}) : undefined) })])
   const token = await started(built)
   built.onboarding.advance(token).catch(() => {})
-  while (runs === 0) await new Promise((resolve) => setImmediate(resolve))
+  await until(() => runs > 0)
   await t.rejects(built.onboarding.advance(token), OnboardingStepError)
   built.clock.advance(-3_600_000)
   t.match(await built.onboarding.advance(token), { status: 'complete' })
@@ -316,7 +316,7 @@ t.test('skip waits for nobody either', async (t) => {
   const built = world([step('slow', { isRequired: () => false, async execute () { reached = true; await new Promise<void>((resolve) => { release = resolve }) } })])
   const token = await started(built)
   const first = built.onboarding.advance(token)
-  while (!reached) await new Promise((resolve) => setImmediate(resolve))
+  await until(() => reached)
   await t.rejects(built.onboarding.skip(token), { errors: ['This step is being processed'] })
   release()
   t.match(await first, { status: 'complete' })
