@@ -124,7 +124,7 @@ function userMaking ({ makeUser, concealExistingUsers }: StepAccountOptions) {
     try {
       return await makeUser(account, CODE, id)
     } catch (error) {
-      if (error instanceof PasswordPolicyError) throw refused(step, error.errors ?? [], error)
+      if (error instanceof PasswordPolicyError) throw refused(step, error.errors as readonly string[], error)
       throw error
     }
   }

@@ -194,6 +194,7 @@ t.test('data is checked by the schema of the step, in its own words', async (t) 
     more: Type.Optional(Type.Object({ a: Type.Optional(Type.Number()) })),
     list: Type.Optional(Type.Array(Type.Object({ b: Type.Optional(Type.Number()) }))),
     either: Type.Optional(Type.Union([Type.Object({ c: Type.Number() }), Type.Null()])),
+    one: Type.Optional(Type.Unsafe({ oneOf: [Type.Object({ d: Type.Number() }), Type.Null()] })),
     open: Type.Optional(Type.Record(Type.String(), Type.Unknown()))
   })
   let seen: unknown
@@ -207,6 +208,7 @@ t.test('data is checked by the schema of the step, in its own words', async (t) 
     [{ name: 'Nora', more: { c4n4ry: 1 } }, 'more must NOT have additional properties'],
     [{ name: 'Nora', list: [{ c4n4ry: 1 }] }, 'list must NOT have additional properties'],
     [{ name: 'Nora', either: { c: 1, c4n4ry: 1 } }, 'either must NOT have additional properties'],
+    [{ name: 'Nora', one: { d: 1, c4n4ry: 1 } }, 'one must NOT have additional properties'],
     [{ name: 'Nora', more: { a: 'c4n4ry' } }, 'more must be number'],
     [JSON.parse('{"name":"Nora","__proto__":{"a":1}}'), 'The data has a key that is not allowed'],
     [JSON.parse(`{"name":"Nora","open":{"deep":${'['.repeat(100_000)}${']'.repeat(100_000)}}}`), 'The data is nested too deeply'],
