@@ -45,6 +45,10 @@ export type { SessionInfo } from './lib/flow/session/session-info.js'
 export type { Tokens } from './lib/flow/session/sessions.js'
 export type { ChallengeResponse, SignInAnswer } from './lib/flow/login.js'
 export type { FactorStatus, Mfa } from './lib/flow/mfa/enrolment.js'
+export type { Onboarding, OnboardingCall } from './lib/flow/onboarding/engine.js'
+export type { OnboardingAnswer, OnboardingComplete, OnboardingProgress, OnboardingStarted } from './lib/flow/onboarding/answers.js'
+export type { OnboardingHint } from './lib/flow/onboarding/flow.js'
+export type { OnboardingOptions } from './lib/onboarding-options.js'
 export type { TimedProof } from './lib/flow/mfa/proof.js'
 export type {
   Caller, Challenge, ChallengeAnswer, ChallengeContext, Identifier, IdentityProvider, Proof, ProviderTrust, RecoveryCodes, ResetTicket, TotpSecret

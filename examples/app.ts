@@ -6,6 +6,9 @@ import authPlugin, { authRoutes, authServerOptions, type IssuerOptions, type OAu
 import { accountPage } from './account-page.js'
 import { keepAuditLog } from './audit-log.js'
 import { intoFolder, writeMails } from './mail.js'
+import { keepMailbox } from './mailbox.js'
+import { onboarding } from './onboarding.js'
+import { onboardingPage } from './onboarding-page.js'
 import { routes } from './routes.js'
 import { seed } from './seed.js'
 import type { ServerSettings } from './settings.js'
@@ -43,6 +46,7 @@ export async function createApp (settings: AppSettings, identityProvider: Issuer
     mfa: { name: 'fastify-bouncer example' },
     // Sign-in with an account that somebody has elsewhere.
     oauth,
+    onboarding: onboarding(dataDir),
     // Beside bearer tokens, for machines: see GET /machines.
     basic: true,
     errorHandler: 'all'
@@ -55,6 +59,7 @@ export async function createApp (settings: AppSettings, identityProvider: Issuer
   await app.register(routes, { auditLog })
   await app.register(signing)
   await app.register(accountPage)
+  await app.register(onboardingPage, { mailbox: keepMailbox(app.bouncer.events) })
 
   // After the plugin too. Its own routes ask for nobody.
   await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { persistAuthorization: true } })

@@ -27,6 +27,14 @@ const NAMES: Readonly<Record<AuthEventName, true>> = {
   user_registered_again: true,
   user_updated: true,
   user_deleted: true,
+  onboarding_started: true,
+  onboarding_code_requested: true,
+  onboarding_step_completed: true,
+  onboarding_step_skipped: true,
+  onboarding_step_failed: true,
+  onboarding_completed: true,
+  onboarding_session_expired: true,
+  terms_accepted: true,
   invalid_hash: true
 }
 

@@ -51,6 +51,7 @@ async function start (): Promise<void> {
 
   Account page       ${origin}/account, for second factors and linked accounts
   Sign-in provider   ${acme.origin}, where the page leads to
+  Onboarding         ${origin}/onboarding, the way to an account, step by step
   Swagger UI         ${origin}/docs
   OpenAPI document   ${origin}/docs/json
   Identity provider  ${identityProvider.jwksUrl}

@@ -4,6 +4,8 @@ import { DEFAULT_LIMITS, type AttemptLimit, type AttemptLimits, type AttemptOper
 import type { SessionLifetimes } from './flow/session/sessions.js'
 import { mfaOptionsSchema, readMfaSettings, type MfaOptions, type MfaSettings } from './mfa-options.js'
 import { oauthOptionsSchema, readOAuthSettings, type OAuthOptions, type OAuthSettings } from './oauth-options.js'
+import { onboardingOptionsSchema, readOnboardingSettings, type OnboardingOptions } from './onboarding-options.js'
+import type { OnboardingSettings } from './flow/onboarding/engine.js'
 import { passwordOptionsSchema } from './password/options-schema.js'
 import { createPasswords, type PasswordOptions, type Passwords } from './password/passwords.js'
 import { deriveKey } from './random.js'
@@ -58,6 +60,8 @@ export interface AccountOptions {
   verification?: { tokenTtl?: number }
   /** Lifetime of tokens that reset a password, in seconds. Default `{ tokenTtl: 3600 }`. */
   passwordReset?: { tokenTtl?: number }
+  /** A flow that leads people to an account, step by step: `{ steps }`, from `fastify-bouncer/onboarding` or of your own. */
+  onboarding?: OnboardingOptions
 }
 
 /** The same as the account system uses them. */
@@ -75,6 +79,7 @@ export interface AccountSettings extends Omit<MfaSettings, 'challenge' | 'recent
   adminRole: string
   requireVerified: boolean
   concealExistingUsers: boolean
+  onboarding: OnboardingSettings | undefined
 }
 
 const DAY = 86_400
@@ -105,6 +110,7 @@ export const accountOptionsSchema = {
   concealExistingUsers: flag,
   verification: tokenTtl,
   passwordReset: tokenTtl,
+  onboarding: onboardingOptionsSchema,
   ...mfaOptionsSchema,
   ...oauthOptionsSchema
 }
@@ -152,7 +158,8 @@ export function readAccountSettings (options: AccountOptions, signing: SigningOp
     limits: limitsOf(options.attempts),
     adminRole: options.adminRole ?? 'admin',
     requireVerified: options.requireVerified ?? false,
-    concealExistingUsers: options.concealExistingUsers ?? false
+    concealExistingUsers: options.concealExistingUsers ?? false,
+    onboarding: options.onboarding && readOnboardingSettings(options.onboarding, { hasKey: mfa.sealer !== undefined, concealExistingUsers: options.concealExistingUsers === true })
   }
 }
 

@@ -89,6 +89,6 @@ export function missingAccounts (problem: string): Accounts {
   const refuse = (): never => { throw new ConfigurationError({ option: 'store', message: problem }) }
   const refuseLater = async (): Promise<never> => refuse()
   const calls = { login: refuseLater, refresh: refuseLater, logout: refuseLater, logoutAll: refuseLater, register: refuseLater }
-  const groups = Object.fromEntries(['users', 'profile', 'sessions', 'passwords', 'verification', 'challenges', 'mfa', 'oauth'].map((name) => [name, { get: refuse, enumerable: false, configurable: true }]))
+  const groups = Object.fromEntries(['users', 'profile', 'sessions', 'passwords', 'verification', 'challenges', 'mfa', 'oauth', 'onboarding'].map((name) => [name, { get: refuse, enumerable: false, configurable: true }]))
   return Object.defineProperties(calls, groups) as unknown as Accounts
 }

@@ -10,8 +10,8 @@ export interface Origin {
 
 /**
  * What happens, by name. Private reasons are for operators and never sent to a
- * client. `token` is what the application mails to the user: it is not
- * enumerable, so that no log prints it, and `diagnostics_channel` does not get it.
+ * client. `token` and `code` are what the application mails to the user: they are
+ * not enumerable, so that no log prints them, and `diagnostics_channel` does not get them.
  */
 export interface AuthEvents {
   user_login: { user: Account, sessionId: string, origin: Origin }
@@ -44,6 +44,18 @@ export interface AuthEvents {
   /** `previousEmail` where the address is another one now: a mail to it warns an owner whose account was taken. */
   user_updated: { user: Account, fields: readonly string[], previousEmail?: string }
   user_deleted: { userId: string }
+  onboarding_started: { sessionId: string, email: string, steps: readonly string[], origin: Origin }
+  /** The person of an onboarding asks for a code: mail it to the address. */
+  onboarding_code_requested: { sessionId: string, email: string, readonly code: string, expiresAt: Date }
+  onboarding_step_completed: { sessionId: string, email: string, step: string, user: Account | undefined }
+  onboarding_step_skipped: { sessionId: string, email: string, step: string, user: Account | undefined }
+  /** A step refused its data, or was to be skipped and cannot be. */
+  onboarding_step_failed: { sessionId: string, email: string, step: string, errors: readonly string[] }
+  /** `user` is undefined where no step made one. */
+  onboarding_completed: { sessionId: string, email: string, user: Account | undefined }
+  /** Somebody came back to a session whose time is over. */
+  onboarding_session_expired: { sessionId: string, email: string }
+  terms_accepted: { sessionId: string, email: string, user: Account | undefined, version: string, acceptedAt: Date }
   /** A stored hash belongs to no configured hasher: the user cannot sign in. */
   invalid_hash: { userId: string }
 }
@@ -67,7 +79,7 @@ export interface EventOptions {
   report: (error: EventError) => void
 }
 
-const SECRETS = ['token']
+const SECRETS = ['token', 'code']
 
 /** The emitter of one application. Each event is also published as `fastify-bouncer:<name>` on `diagnostics_channel`. */
 export function createEvents ({ propagate, report }: EventOptions): AuthEventEmitter {

@@ -147,6 +147,7 @@ function mounted ({ accounts: settings, providerIssuer, localIssuer, publicKeys 
     issuer: settings === undefined ? providerIssuer : (localIssuer as TrustedIssuer).rules.issuer,
     hasMfa: settings === undefined || settings.sealer !== undefined,
     oauth: settings?.oauth && { providers: settings.oauth.providers.map(({ name }) => name), baseUrl: settings.oauth.baseUrl },
+    hasOnboarding: settings?.onboarding !== undefined,
     adminRole: settings?.adminRole ?? '',
     requireVerified: settings?.requireVerified ?? false,
     concealExistingUsers: settings?.concealExistingUsers ?? false

@@ -75,7 +75,7 @@ export function readProviderSettings (options: AccountOptions & ProviderOptions,
 }
 
 /** What is tried only with users of a store. */
-const LACKING = ['register', 'verify', 'verify_request'] as const
+const LACKING = ['register', 'verify', 'verify_request', 'onboarding'] as const
 
 /** A code that is typed in can be guessed at, where a token of 256 bits cannot: it is counted per account. */
 function withCodes (limits: AttemptLimits, attempts: AccountOptions['attempts'], { resetBy }: IdentityProvider): AttemptLimits {

@@ -1,4 +1,4 @@
-import { createHash, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash, createHmac, hkdfSync, randomBytes, randomInt, timingSafeEqual } from 'node:crypto'
 
 /** Where random bytes come from; tests give their own. */
 export type RandomBytes = (size: number) => Buffer
@@ -8,6 +8,11 @@ export const systemRandom: RandomBytes = (size) => randomBytes(size)
 /** A token nobody can guess: 256 bits, in base64url. */
 export function randomToken (random: RandomBytes = systemRandom): string {
   return random(32).toString('base64url')
+}
+
+/** So many digits, each as likely as any other: for codes that people type. */
+export function randomDigits (count: number): string {
+  return String(randomInt(10 ** count)).padStart(count, '0')
 }
 
 /** An id that sorts by the time it was made: UUID version 7 (RFC 9562, section 5.7). */

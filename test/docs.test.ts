@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 import { authRoutes, memoryStore, validateOptions, type AuthPluginOptions } from '../index.js'
 import { readSettings } from '../lib/options.js'
+import { registerStep } from '../lib/onboarding.js'
 import { bearer, build, now, options } from './build.js'
 import { encryptionKey } from './totp.js'
 
@@ -205,7 +206,7 @@ t.test('the README gives the defaults of accounts', async (t) => {
 })
 
 t.test('the README lists exactly the routes of accounts there are', async (t) => {
-  const app = await build(t, { store: memoryStore(), encryptionKey, oauth: { providers: { google: { clientId: 'an-application' } } } })
+  const app = await build(t, { store: memoryStore(), encryptionKey, oauth: { providers: { google: { clientId: 'an-application' } } }, onboarding: { steps: [registerStep()] } })
   const routes: string[] = []
   app.addHook('onRoute', ({ method, path }) => { if (method !== 'HEAD') routes.push(`${String(method)} ${path}`) })
   await app.register(authRoutes)

@@ -4,6 +4,7 @@ import authPlugin, {
   authRoutes, ChallengeRequiredError, InvalidChallengeError, InvalidCredentialsError, InvalidResetTokenError, memoryStore, TokenInvalidError, validateOptions,
   type AuthPluginOptions, type Challenge, type IdentityProvider, type Tokens
 } from '../index.js'
+import { registerStep } from '../lib/onboarding.js'
 import { logged } from './log-lines.js'
 import { claims, forge, issuer, options, refused, secret } from './build.js'
 import { rejection } from './rejection.js'
@@ -237,7 +238,9 @@ t.test('options that cannot be meant', async (t) => {
     [{ provider: { ...provider, open: 5 } }, 'provider.open'],
     [{ provider: { ...provider, trust: 'x' } }, 'provider.trust'],
     [{ provider, attempts: { register: false } }, 'attempts.register'],
-    [{ provider, attempts: { verify: {} } }, 'attempts.verify']
+    [{ provider, attempts: { verify: {} } }, 'attempts.verify'],
+    [{ provider, attempts: { onboarding: false } }, 'attempts.onboarding'],
+    [{ provider, onboarding: { steps: [registerStep()] } }, 'onboarding']
   ] as Array<[object, string]>) t.match(await rejection((async () => { validateOptions({ ...options, ...given } as AuthPluginOptions) })()), { name: 'ConfigurationError', option }, option)
   t.doesNotThrow(() => validateOptions({ ...options, provider, attempts: false, mfa: { challengeTtl: 60 } }))
   const trust = { issuer, audience: 'client', jwksUrl: 'https://auth.example.com/keys', claims: 'cognito' } as const

@@ -7,7 +7,7 @@ import ts from 'typescript'
 function place (path: string): { storey: number, room: string } | undefined {
   if (path === 'index.ts') return { storey: 5, room: 'index' }
   if (path.startsWith('types/')) return { storey: 2.5, room: 'types' }
-  if (/^lib\/(plugin|options|options-schema|issuer-options|account-options|mfa-options|provider-options|oauth-options|provider-system|account-system|cognito|testing|cli)\.ts$/.test(path)) return { storey: 4, room: 'top' }
+  if (/^lib\/(plugin|options|options-schema|issuer-options|account-options|mfa-options|onboarding-options|provider-options|oauth-options|provider-system|account-system|cognito|onboarding|testing|cli)\.ts$/.test(path)) return { storey: 4, room: 'top' }
   if (/^lib\/(errors|events|context|access|signing|random|clock|promise|encryption|secure-url)\.ts$/.test(path)) return { storey: 0, room: 'ground' }
   if (path.startsWith('lib/cli/')) return { storey: 4, room: 'top' }
   if (/^lib\/(errors|store|signing)\//.test(path)) return { storey: 0, room: 'ground' }

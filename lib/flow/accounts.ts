@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.js'
 import type { User } from '../context.js'
 import { TokenInvalidError } from '../errors/authentication.js'
+import { ConfigurationError } from '../errors/operation.js'
 import type { AuthEventEmitter, Origin } from '../events.js'
 import type { Passwords } from '../password/passwords.js'
 import type { EphemeralStore, FactorStore, IdentityStore, SessionStore, UserStore } from '../store/contract.js'
@@ -24,6 +25,7 @@ import { createLogin, createOrChallenge, type Login } from './login.js'
 import type { IdentityProvider } from './provider.js'
 import { createMfa, type Mfa } from './mfa/enrolment.js'
 import { createProof } from './mfa/proof.js'
+import { createOnboarding, type Onboarding, type OnboardingSettings } from './onboarding/engine.js'
 import { createSecondFactor } from './mfa/second-factor.js'
 import { createOAuthFlow, type OAuthFlowSettings } from './oauth/flow.js'
 import type { OAuth } from './oauth/oauth.js'
@@ -61,6 +63,8 @@ export interface Accounts {
     change: Profile['changePassword']
   }
   readonly verification: Pick<Verification, 'request' | 'verify'>
+  /** Flows of steps. Throws `ConfigurationError` without the option `onboarding`. */
+  readonly onboarding: Onboarding
 }
 
 /** A provider, whose challenges are answers. */
@@ -104,6 +108,8 @@ export interface AccountsOptions {
   issuerName: string
   /** Undefined without providers: accounts can still be linked by calls. */
   oauth: OAuthFlowSettings | undefined
+  /** Undefined where there is no flow. */
+  onboarding: OnboardingSettings | undefined
 }
 
 /** Builds the account system: the rooms, wired together. */
@@ -169,9 +175,18 @@ export function createAccounts (options: AccountsOptions): { accounts: Accounts,
       reset: reset.reset,
       change: profile.changePassword
     },
-    verification: { request: verification.request, verify: verification.verify }
+    verification: { request: verification.request, verify: verification.verify },
+    onboarding: options.onboarding === undefined
+      ? missingOnboarding()
+      : createOnboarding({ ...options, ...options.onboarding, sessions, makeUser, secondFactor, verification, attempts, completion, orChallenge })
   }
   return { accounts, service: { ...provider, ...login } }
+}
+
+/** Onboarding where there is no flow: each call says so. */
+function missingOnboarding (): Onboarding {
+  const refuse = async (): Promise<never> => { throw new ConfigurationError({ option: 'onboarding', message: 'onboarding is missing; flows need steps, such as onboarding: { steps: [registerStep()] } of fastify-bouncer/onboarding.' }) }
+  return { start: refuse, advance: refuse, skip: refuse, resume: refuse }
 }
 
 function isJwt (token: string): boolean {

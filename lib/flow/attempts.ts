@@ -12,7 +12,7 @@ export interface AttemptLimit {
 }
 
 /** What is counted. */
-export type AttemptOperation = 'login' | 'challenge' | 'refresh' | 'register' | 'password_change' | 'password_reset_request' | 'password_reset' | 'verify_request' | 'verify' | 'oauth'
+export type AttemptOperation = 'login' | 'challenge' | 'refresh' | 'register' | 'password_change' | 'password_reset_request' | 'password_reset' | 'verify_request' | 'verify' | 'oauth' | 'onboarding'
 
 /** Limits of one operation; false for none. */
 export interface OperationLimits {
@@ -40,7 +40,9 @@ export const DEFAULT_LIMITS: AttemptLimits = {
   verify_request: { account: { max: 3, window: 5 * MINUTES, lockout: 15 * MINUTES }, address: often },
   verify: { account: false, address: often },
   // Each asks the provider, and leaves a mark until the attempt would have expired.
-  oauth: { account: false, address: often }
+  oauth: { account: false, address: often },
+  // Flows that are started.
+  onboarding: { account: { max: 5, window: 15 * MINUTES, lockout: 15 * MINUTES }, address: often }
 }
 
 /** An attempt that was let through and counted. */

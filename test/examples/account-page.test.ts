@@ -1,51 +1,13 @@
-import t, { type Test } from 'tap'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { chromium, type Page } from 'playwright-core'
+import t from 'tap'
+import type { Page } from 'playwright-core'
 import decodeQR from 'qr/decode.js'
 import { ada, eddie, vera, type SeededPerson } from '../../examples/seed.js'
 import { codeOf } from '../totp.js'
+import { arrived, openPage, press, problem, smuggle, viewport, write } from './browser.js'
 import { builtServer } from './built-server.js'
-import { chromiumPath, noChromium } from './programs.js'
+import { noChromium } from './programs.js'
 
 // A person and a browser: what is set up with the mouse and the keyboard, and what is seen of it.
-
-const ARGUMENTS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
-/** Of a small phone. */
-const viewport = { width: 320, height: 640 }
-
-interface OpenPage {
-  page: Page
-  /** What the browser complained of, but for refusals, which are answers. */
-  complaints: string[]
-  /** Addresses of all that was asked for, but the pictures that are in the page. */
-  asked: Set<string>
-}
-
-async function openPage (t: Test, origin: string): Promise<OpenPage> {
-  const profile = await mkdtemp(join(tmpdir(), 'account-page-'))
-  t.teardown(() => rm(profile, { recursive: true, force: true, maxRetries: 5 }))
-  const context = await chromium.launchPersistentContext(profile, { executablePath: chromiumPath, args: ARGUMENTS, viewport })
-  t.teardown(() => context.close())
-  context.setDefaultTimeout(20_000)
-  const page = await context.newPage()
-  const complaints: string[] = []
-  const asked = new Set<string>()
-  page.on('pageerror', (error) => { complaints.push(error.message) })
-  page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type()) && !message.text().startsWith('Failed to load resource')) complaints.push(message.text())
-  })
-  page.on('request', (request) => { if (!request.url().startsWith('data:')) asked.add(new URL(request.url()).origin) })
-  await page.goto(`${origin}/account`)
-  return { page, complaints, asked }
-}
-
-const press = async (page: Page, name: string): Promise<void> => await page.getByRole('button', { name, exact: true }).click()
-const write = async (page: Page, label: string, text: string): Promise<void> => await page.getByRole('textbox', { name: label, exact: true }).fill(text)
-const problem = async (page: Page): Promise<string | null> => await page.locator('#problem-text').textContent()
-/** Waits for the section with this heading. */
-const arrived = async (page: Page, heading: string): Promise<void> => await page.getByRole('heading', { name: heading, exact: true }).waitFor()
 
 async function signIn (page: Page, { name }: SeededPerson): Promise<void> {
   await arrived(page, 'Sign in')
@@ -85,7 +47,7 @@ const PIXELS = `(async () => {
 
 t.test('the page of second factors, in a browser', { skip: await noChromium() }, async (t) => {
   const { origin, send } = await builtServer(t)
-  const { page, complaints, asked } = await openPage(t, origin)
+  const { page, complaints, asked } = await openPage(t, origin, '/account')
 
   await t.test('a wrong password is told, and nothing else happens', async (t) => {
     await write(page, 'E-mail address', eddie.email)
@@ -229,9 +191,6 @@ t.test('the page of second factors, in a browser', { skip: await noChromium() },
 
 t.test('attack: a script that somebody smuggled into the page does not run', { skip: await noChromium() }, async (t) => {
   const { origin } = await builtServer(t)
-  const { page } = await openPage(t, origin)
-  const smuggled = 'const script = document.createElement("script"); script.textContent = "window.smuggled = true"; document.body.append(script); document.body.insertAdjacentHTML("beforeend", "<img src=x onerror=\\"window.smuggled = true\\">")'
-  await page.evaluate(smuggled)
-  await page.waitForTimeout(200)
-  t.equal(await page.evaluate('window.smuggled'), undefined)
+  const { page } = await openPage(t, origin, '/account')
+  t.equal(await smuggle(page), undefined)
 })

@@ -3,8 +3,9 @@ import swagger from '@fastify/swagger'
 import type { FastifyInstance, HTTPMethods, LightMyRequestResponse } from 'fastify'
 import { test, type Test } from 'tap'
 import { authRoutes, authServerOptions, memoryStore } from '../../index.js'
-import { cheapHash } from '../accounts.js'
+import { cheapHash, type AccountsApp } from '../accounts.js'
 import { build, token } from '../build.js'
+import { walk, wholeFlow } from '../onboarding.js'
 import { encryptionKey } from '../totp.js'
 import { logged, type LogLine } from '../log-lines.js'
 import { codesOf, documentOf, type Operation } from '../openapi/document.js'
@@ -22,24 +23,32 @@ interface Campaigned {
   operations: Map<string, Operation>
   lines: LogLine[]
   ids: { admin: string, ada: string }
+  /** The sessions of {@link FLOWS}. */
+  flows: readonly [string, string]
 }
 
 /** An application with a documented route for everything, an administrator and a user. */
 async function documented (t: Test): Promise<Campaigned> {
   const { lines, serverOptions } = logged('error')
-  const app = await build(t, { store: memoryStore(), passwords: cheapHash, attempts: false, encryptionKey, errorHandler: 'all' }, { ...authServerOptions, ...serverOptions })
+  const app = await build(t, { store: memoryStore(), passwords: cheapHash, attempts: false, encryptionKey, onboarding: wholeFlow().onboarding, errorHandler: 'all' }, { ...authServerOptions, ...serverOptions })
   await app.register(swagger, { openapi: { openapi: '3.1.0', info: { title: 'Accounts', version: '1.0.0' } } })
   await app.register(authRoutes, { prefix: '/auth' })
   const { id: admin } = await app.bouncer.users.create({ email: 'root@example.com', password: RIGHT, roles: ['admin'] })
   const { id: ada } = await app.bouncer.users.create({ email: 'ada@example.com', username: 'ada', password: RIGHT })
+  const flows = await Promise.all(FLOWS.map(async (name) => (await app.bouncer.onboarding.start({ email: `${name.replace(' ', '-')}@example.com` })).session)) as [string, string]
+  const codes: AccountsApp['events'] = []
+  app.bouncer.events.on('onboarding_code_requested', (event) => { codes.push({ name: 'onboarding_code_requested', event }) })
+  await walk({ app, happened: () => codes.map(({ event }) => event) as never }, flows[1], 'profile')
   const { paths } = await documentOf(app)
   const operations = new Map(Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => [`${method.toUpperCase()} ${path}`, operation])))
-  return { app, operations, lines, ids: { admin, ada } }
+  return { app, operations, lines, ids: { admin, ada }, flows }
 }
 
 const marked = (text: string): string => `${CANARY}${text}`
-const KEYS = ['session', 'challenge_name', 'code', 'mfa_type', 'must_change_password', 'email', 'username', 'password', 'token', 'refresh_token', 'current_password', 'new_password', 'roles', 'is_active', 'is_verified']
+/** Stand for sessions of onboarding under way, one before its first step and one before its profile. */
+const FLOWS = ['first flow', 'second flow'] as const
+const KEYS = ['data', 'step', 'session', 'challenge_name', 'code', 'mfa_type', 'must_change_password', 'email', 'username', 'password', 'token', 'refresh_token', 'current_password', 'new_password', 'roles', 'is_active', 'is_verified']
 const ODD_KEYS = ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', 'id', 'passwordHash', 'sub', '', '\u0000', '0']
 
 const text = fc.oneof(
@@ -66,10 +75,12 @@ function valueFor (key: string): fc.Arbitrary<string> {
     is_active: fc.boolean(),
     is_verified: fc.boolean(),
     must_change_password: fc.boolean(),
-    session: fc.oneof(fc.constant(CANARY.padEnd(43, 'A')), text),
+    session: fc.oneof(fc.constant(CANARY.padEnd(43, 'A')), fc.constantFrom(...FLOWS), text),
     challenge_name: fc.constantFrom('MFA_TOTP', 'RECOVERY_CODE', 'MFA_SETUP', 'SMS_MFA', 'NEW_PASSWORD_REQUIRED', 'SELECT_MFA_TYPE'),
     mfa_type: fc.constantFrom('MFA_TOTP', 'RECOVERY_CODE'),
-    code: fc.oneof(fc.constantFrom('000000', '123 456'), text)
+    code: fc.oneof(fc.constantFrom('000000', '123 456'), text),
+    step: fc.oneof(fc.constantFrom('register', 'verify_email'), text),
+    data: fc.dictionary(fc.oneof(fc.constantFrom('code', 'password', 'name', 'accepted', '__proto__'), text), fc.oneof(odd, text), { maxKeys: 3 })
   }))
   return fc.oneof({ weight: 5, arbitrary: fitting.get(key) ?? odd }, { weight: 1, arbitrary: odd }).map((value) => JSON.stringify(value))
 }
@@ -84,6 +95,10 @@ const BODIES: Record<string, fc.Arbitrary<string>> = {
   'POST /auth/register': fc.oneof(exactly('email', 'password'), exactly('email', 'password', 'username')),
   'POST /auth/login': fc.oneof(exactly('email', 'password'), exactly('username', 'password')),
   'POST /auth/login/challenge': fc.oneof(exactly('session', 'challenge_name', 'code'), exactly('session', 'challenge_name', 'new_password'), exactly('session', 'challenge_name', 'mfa_type')),
+  'POST /auth/onboarding/start': exactly('email'),
+  'POST /auth/onboarding/advance': fc.oneof(exactly('session', 'data'), exactly('session', 'step', 'data'), fc.constantFrom(...FLOWS).chain((flow) => member('data').map((data) => `{"session":"${flow}",${data}}`))),
+  'POST /auth/onboarding/skip': fc.oneof(exactly('session'), exactly('session', 'step')),
+  'POST /auth/onboarding/resume': exactly('session'),
   'POST /auth/mfa/totp': fc.oneof(exactly(), exactly('current_password')),
   'POST /auth/mfa/totp/verify': exactly('code'),
   'DELETE /auth/mfa/totp': fc.oneof(exactly('current_password'), exactly('code')),
@@ -154,8 +169,8 @@ function check (response: LightMyRequestResponse, operation: Operation | undefin
 }
 
 test('anything sent to any route of accounts: a documented answer, nothing of the request in a refusal, and the process lives', async (t) => {
-  const { app, operations, lines, ids } = await documented(t)
-  t.equal(operations.size, 25, 'the routes there are')
+  const { app, operations, lines, ids, flows } = await documented(t)
+  t.equal(operations.size, 29, 'the routes there are')
   const tokens = { nobody: undefined, user: token({ sub: ids.ada, exp: 9_999_999_999 }), admin: token({ sub: ids.admin, roles: ['admin'], exp: 9_999_999_999 }), garbage: marked('.x.y') }
   const id = fc.oneof(fc.constantFrom(ids.ada, ids.admin, 'nobody', '%00', '%', '%E0%A4%A', '..', '%2F', '__proto__', 'x'.repeat(100), 'x'.repeat(101)), text.map((value) => encodeURIComponent(value.toWellFormed())))
   const request = fc.constantFrom(...operations.keys()).chain((route) => fc.record({
@@ -175,7 +190,7 @@ test('anything sent to any route of accounts: a documented answer, nothing of th
     const response = await app.inject({
       method: method as never,
       url: path.replace('{id}', id) + query,
-      ...(payload !== undefined && { payload }),
+      ...(payload !== undefined && { payload: payload.replaceAll(FLOWS[0], flows[0]).replaceAll(FLOWS[1], flows[1]) }),
       headers: {
         ...(payload !== undefined && type !== undefined && { 'content-type': type }),
         ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),

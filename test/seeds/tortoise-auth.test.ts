@@ -1,16 +1,17 @@
 import t, { type Test } from 'tap'
 import {
-  AuthError, AuthenticationError, BadSignatureError, ConfigurationError, createSigner, errorClasses, EventError, InvalidHashError, InvalidPasswordError, memoryStore, RateLimitError, SignatureExpiredError, SigningError,
+  AuthError, AuthenticationError, BadSignatureError, ConfigurationError, createSigner, errorClasses, EventError, InvalidHashError, InvalidPasswordError, memoryStore, OnboardingError, OnboardingFlowCompleteError, OnboardingSessionExpiredError, OnboardingSessionInvalidError, OnboardingStepError, RateLimitError, SignatureExpiredError, SigningError,
   TokenError, TokenExpiredError, TokenInvalidError, TokenRevokedError, validateOptions
 } from '../../index.js'
 import { accounts, cheapHash, clock, password, type AccountsApp } from '../accounts.js'
+import { registerStep } from '../../lib/onboarding.js'
 import { options, secret } from '../build.js'
 import { logged } from '../log-lines.js'
 import { rejection } from '../rejection.js'
 
 // The page "Exceptions" of tortoise-auth, from top to bottom: what it says of
 // each class, and its examples as an application writes them here. Its
-// TortoiseAuthError is AuthError. Onboarding is of a later version.
+// TortoiseAuthError is AuthError.
 
 const email = 'ada@example.com'
 const wrong = 'wrong password'
@@ -35,7 +36,12 @@ t.test('hierarchy', async (t) => {
     TokenRevokedError: 'TokenError',
     SigningError: 'AuthError',
     SignatureExpiredError: 'SigningError',
-    BadSignatureError: 'SigningError'
+    BadSignatureError: 'SigningError',
+    OnboardingError: 'AuthError',
+    OnboardingSessionExpiredError: 'OnboardingError',
+    OnboardingSessionInvalidError: 'OnboardingError',
+    OnboardingStepError: 'OnboardingError',
+    OnboardingFlowCompleteError: 'OnboardingError'
   }
   const classOf = (name: string) => errorClasses.find((errorClass) => errorClass.name === name)
   for (const [name, parent] of Object.entries(parents)) {
@@ -285,6 +291,106 @@ t.test('catch pattern: all signing errors, told apart from all others', async (t
   }
   t.equal(next(signer.sign('user:42', { timestamp: true })), 'user:42')
   t.equal(next('no signature'), 'a signature')
+})
+
+const withFlow = { onboarding: { steps: [registerStep()] } }
+
+t.test('OnboardingSessionExpiredError: older than its lifetime; a new flow must be started', async (t) => {
+  const pass = clock(t)
+  const { auth } = await application(t, { onboarding: { ...withFlow.onboarding, sessionLifetime: 60 } })
+  const { session } = await auth.onboarding.start({ email })
+  pass(60)
+  try {
+    await auth.onboarding.resume(session)
+    t.fail('its time is over')
+  } catch (exc) {
+    if (!(exc instanceof OnboardingSessionExpiredError)) throw exc
+    t.type(exc.sessionId, 'string')
+  }
+  const next = await auth.onboarding.start({ email })
+  t.match(await auth.onboarding.advance(next.session, { password }), { status: 'complete' })
+})
+
+t.test('OnboardingSessionInvalidError: not found, or a newer session was started for the same address', async (t) => {
+  const { auth } = await application(t, withFlow)
+  const reasons: string[] = []
+  const { session } = await auth.onboarding.start({ email })
+  await auth.onboarding.start({ email: email.toUpperCase() })
+  for (const token of ['made up', session]) {
+    try {
+      await auth.onboarding.advance(token, { password })
+    } catch (exc) {
+      if (exc instanceof OnboardingSessionInvalidError) reasons.push(exc.reason)
+    }
+  }
+  t.strictSame(reasons, ['Session not found', 'Session has been invalidated'])
+})
+
+t.test('OnboardingStepError: which step failed, and one or more messages', async (t) => {
+  const { auth } = await application(t, { ...withFlow, passwords: { ...cheapHash, uppercase: true, common: false } })
+  const { session } = await auth.onboarding.start({ email })
+  try {
+    await auth.onboarding.advance(session, { password: 'short' })
+    t.fail('such a password')
+  } catch (exc) {
+    if (!(exc instanceof OnboardingStepError)) throw exc
+    t.equal(exc.stepName, 'register')
+    t.strictSame(exc.errors, ['Password must be at least 8 characters', 'Password must contain at least one uppercase letter'])
+  }
+  t.match(await auth.onboarding.resume(session), { current_step: 'register' }, 'the session stays where it was')
+})
+
+t.test('OnboardingFlowCompleteError: advance() or resume() of a flow that is complete; the client has its tokens', async (t) => {
+  const { auth } = await application(t, withFlow)
+  const { session } = await auth.onboarding.start({ email })
+  const result = await auth.onboarding.advance(session, { password })
+  for (const call of [auth.onboarding.advance(session, { password }), auth.onboarding.resume(session)]) await t.rejects(call, OnboardingFlowCompleteError)
+  t.match(await auth.authenticate((result as { access_token: string }).access_token), { email })
+})
+
+t.test('catch pattern: all onboarding errors', async (t) => {
+  const pass = clock(t)
+  const { auth } = await application(t, withFlow)
+  const [expired, replaced, complete, weak] = await Promise.all(['a', 'b', 'c', 'd'].map(async (name) => (await auth.onboarding.start({ email: `${name}@example.com` })).session)) as [string, string, string, string]
+  await auth.onboarding.advance(complete, { password })
+  await auth.onboarding.start({ email: 'b@example.com' })
+  const caught: string[] = []
+  const advance = async (token: string, data: object): Promise<void> => {
+    try {
+      await auth.onboarding.advance(token, data)
+    } catch (exc) {
+      if (!(exc instanceof OnboardingError)) throw exc
+      caught.push(exc.name)
+    }
+  }
+  await advance(replaced, { password })
+  await advance(complete, { password })
+  await advance(weak, { password: 'short' })
+  pass(3600)
+  await advance(expired, { password })
+  t.strictSame(caught, ['OnboardingSessionInvalidError', 'OnboardingFlowCompleteError', 'OnboardingStepError', 'OnboardingSessionExpiredError'])
+})
+
+t.test('catch pattern: distinguish between onboarding failure reasons', async (t) => {
+  const pass = clock(t)
+  const { auth } = await application(t, withFlow)
+  const next = async (token: string): Promise<string> => {
+    try {
+      return (await auth.onboarding.advance(token, { password })).status
+    } catch (exc) {
+      if (exc instanceof OnboardingSessionExpiredError) return `${exc.statusCode} prompt user to start over`
+      if (exc instanceof OnboardingSessionInvalidError) return `${exc.statusCode} session not found or invalidated`
+      if (exc instanceof OnboardingFlowCompleteError) return `${exc.statusCode} flow already completed`
+      throw exc
+    }
+  }
+  const { session: expired } = await auth.onboarding.start({ email: 'late@example.com' })
+  pass(3600)
+  const { session } = await auth.onboarding.start({ email })
+  t.equal(await next(expired), '410 prompt user to start over')
+  t.equal(await next('made up'), '404 session not found or invalidated')
+  t.equal(await next(session), 'complete')
+  t.equal(await next(session), '409 flow already completed')
 })
 
 t.test('catch pattern: everything from the library', async (t) => {

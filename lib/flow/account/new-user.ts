@@ -17,8 +17,8 @@ export interface NewAccount {
   must_change_password?: boolean
 }
 
-/** Makes and stores a user; nobody is told yet. Throws `UserAlreadyExistsError`, `PasswordPolicyError`, `TypeError`. */
-export type UserMaker = (account: NewAccount, code?: PasswordCode) => Promise<StoredUser>
+/** Makes and stores a user, of a new id unless one was chosen before; nobody is told yet. Throws `UserAlreadyExistsError`, `PasswordPolicyError`, `TypeError`. */
+export type UserMaker = (account: NewAccount, code?: PasswordCode, id?: string) => Promise<StoredUser>
 
 /** What users are made with. */
 export interface UserMakerOptions {
@@ -35,7 +35,7 @@ export function createUserMaker ({ users, passwords, clock }: UserMakerOptions):
     return await passwords.hash(password)
   }
 
-  return async ({ password, roles = [], is_active: isActive = true, is_verified: isVerified = false, must_change_password: mustChangePassword = false, ...given }, code) => {
+  return async ({ password, roles = [], is_active: isActive = true, is_verified: isVerified = false, must_change_password: mustChangePassword = false, ...given }, code, id) => {
     const { email = '', username = null } = normalizedNames(given)
     if (email === '') throw new TypeError('email is missing')
     const granted = normalizedRoles(roles)
@@ -43,7 +43,7 @@ export function createUserMaker ({ users, passwords, clock }: UserMakerOptions):
     // Hashed before it is known whether the address is taken: both take as long.
     const passwordHash = password === undefined ? null : await hashOf(password, { email, username }, code)
     const now = clock()
-    const user: StoredUser = { id: timeOrderedId(now), email, username, passwordHash, roles: granted, ...flags, signedOutAt: null, createdAt: now, updatedAt: now }
+    const user: StoredUser = { id: id ?? timeOrderedId(now), email, username, passwordHash, roles: granted, ...flags, signedOutAt: null, createdAt: now, updatedAt: now }
     const stored = await users.insert(user)
     if (stored !== 'stored') throw refusalOf(stored, undefined, user)
     return user

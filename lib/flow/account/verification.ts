@@ -18,6 +18,8 @@ export interface Verification {
   verify (token: string, origin?: Origin): Promise<Account>
   /** Makes a token for a user who has just got the address. */
   send (user: StoredUser): Promise<void>
+  /** Verifies an address that was shown to be its user's in another way; undefined where it is not the user's any more. */
+  confirm (userId: string, email: string): Promise<Account | undefined>
 }
 
 /** What verification is made with. */
@@ -46,8 +48,20 @@ export function createVerification ({ users, tokens, attempts, events, later, cl
     if (user !== undefined && user.isActive && !user.isVerified) await send(user)
   }
 
+  async function mark (userId: string, email: string): Promise<StoredUser | undefined> {
+    const after = await users.update(userId, { isVerified: true, updatedAt: clock() }, { email })
+    return typeof after === 'string' ? undefined : after
+  }
+
   return {
     send,
+
+    async confirm (userId, email) {
+      const after = await mark(userId, email)
+      if (after === undefined) return undefined
+      await events.emit('verification_completed', { user: accountOf(after) })
+      return accountOf(after)
+    },
 
     async request (email, origin = {}) {
       const normal = normalizeEmail(email)
@@ -63,8 +77,8 @@ export function createVerification ({ users, tokens, attempts, events, later, cl
       const { userId = '', email = '' } = bound
       const user = await users.findById(userId)
       if (user?.isActive !== true) throw new InvalidVerifyTokenError({ reason: 'user deactivated or deleted' })
-      const after = await users.update(userId, { isVerified: true, updatedAt: clock() }, { email })
-      if (typeof after === 'string') throw new InvalidVerifyTokenError({ reason: 'address changed since' })
+      const after = await mark(userId, email)
+      if (after === undefined) throw new InvalidVerifyTokenError({ reason: 'address changed since' })
       await attempt.succeeded()
       await events.emit('verification_completed', { user: accountOf(after) })
       return accountOf(after)

@@ -10,6 +10,7 @@ import { callers, type CallerOf } from './caller.js'
 import { keyRoutes } from './keys.js'
 import { mfaResetRoutes, mfaRoutes, totpRoutes } from './mfa.js'
 import { oauthRoutes } from './oauth.js'
+import { onboardingRoutes } from './onboarding.js'
 import { namesRoutes, profileRoutes, sessionRoutes } from './profile.js'
 import { recoveryRoutes, registrationRoutes, verificationRoutes } from './registration.js'
 import { signInRoutes } from './sign-in.js'
@@ -36,13 +37,15 @@ export interface AuthRoutesOptions {
   mfa?: boolean
   /** `/oauth`: sign-in at providers, and linked accounts. Default true where the plugin has `oauth`. */
   oauth?: boolean
+  /** `/onboarding/start` and what belongs to it. Default true where the plugin has the option `onboarding`. */
+  onboarding?: boolean
   /** `/users`, for who has the plugin's `adminRole`. Default true. */
   users?: boolean
   /** Serves the public keys of `jwt.secret` at `/.well-known/jwks.json`, without the prefix. Default false. */
   jwks?: boolean
 }
 
-const OPTIONS: Record<keyof AuthRoutesOptions, true> = { prefix: true, signIn: true, registration: true, profile: true, sessions: true, verification: true, recovery: true, mfa: true, oauth: true, users: true, jwks: true }
+const OPTIONS: Record<keyof AuthRoutesOptions, true> = { prefix: true, signIn: true, registration: true, profile: true, sessions: true, verification: true, recovery: true, mfa: true, oauth: true, onboarding: true, users: true, jwks: true }
 
 async function routes (instance: FastifyInstance, options: AuthRoutesOptions): Promise<void> {
   const mounted = readOptions(instance, options)
@@ -67,7 +70,7 @@ async function routes (instance: FastifyInstance, options: AuthRoutesOptions): P
 }
 
 /** What only the users of a store have. */
-function storeRoutes (scope: FastifyInstance, { accounts, hasMfa, oauth, adminRole, requireVerified, concealExistingUsers }: MountedAccounts, options: AuthRoutesOptions, refusals: Documenter, callerOf: CallerOf): void {
+function storeRoutes (scope: FastifyInstance, { accounts, hasMfa, hasOnboarding, oauth, adminRole, requireVerified, concealExistingUsers }: MountedAccounts, options: AuthRoutesOptions, refusals: Documenter, callerOf: CallerOf): void {
   if (accounts === undefined) return
   if (options.registration !== false) registrationRoutes(scope, accounts, refusals, concealExistingUsers)
   if (options.profile !== false) namesRoutes(scope, accounts, refusals, callerOf, requireVerified)
@@ -75,6 +78,7 @@ function storeRoutes (scope: FastifyInstance, { accounts, hasMfa, oauth, adminRo
   if (options.verification !== false) verificationRoutes(scope, accounts, refusals)
   if (oauth !== undefined && options.oauth !== false) oauthRoutes(scope, { ...oauth, oauth: accounts.oauth }, refusals, callerOf)
   if (options.users !== false) userRoutes(scope, accounts, refusals, adminRole, callerOf)
+  if (options.onboarding ?? hasOnboarding) onboardingRoutes(scope, accounts.onboarding, refusals)
   if (!(options.mfa ?? hasMfa)) return
   mfaRoutes(scope, accounts.mfa, refusals, callerOf)
   if (options.users !== false) mfaResetRoutes(scope, accounts.mfa, refusals, adminRole, callerOf)
@@ -112,13 +116,14 @@ function readOptions (instance: FastifyInstance, options: AuthRoutesOptions): Mo
   if (mounted === null) throw refuse('store', 'authRoutes need the account system: give the plugin a store, such as store: sqliteStore(\'auth.db\') of fastify-bouncer/sql.')
   if (options.mfa === true && !mounted.hasMfa) throw refuse('encryptionKey', 'mfa: true needs second factors: give the plugin an encryptionKey, 32 random bytes in base64.')
   if (options.oauth === true && mounted.oauth === undefined) throw refuse('oauth', 'oauth: true needs providers: give the plugin oauth: { providers }.')
+  if (options.onboarding === true && mounted.accounts !== undefined && !mounted.hasOnboarding) throw refuse('onboarding', 'onboarding: true needs a flow: give the plugin onboarding: { steps }, from fastify-bouncer/onboarding.')
   const lacking = mounted.accounts === undefined && STORE_ONLY.find((name) => options[name] === true)
   if (lacking) throw refuse(lacking, `${lacking} has no routes here: the users are the provider's, and it has nothing of the kind.`)
   return mounted
 }
 
 /** Groups of routes for the users of a store. */
-const STORE_ONLY = ['registration', 'sessions', 'verification', 'users'] as const
+const STORE_ONLY = ['registration', 'sessions', 'verification', 'users', 'onboarding'] as const
 
 function refuse (option: string, message: string): ConfigurationError {
   return new ConfigurationError({ option, message })

@@ -11,6 +11,8 @@ export interface MountedAccounts {
   hasMfa: boolean
   /** Providers that users of the store can sign in at, and the address of this server; undefined for none. */
   oauth: { providers: readonly string[], baseUrl: string | undefined } | undefined
+  /** Whether there is a flow of onboarding. */
+  hasOnboarding: boolean
   /** Whose tokens name users of these accounts. */
   issuer: string
   /** Undefined where errors are the application's. */

@@ -217,8 +217,8 @@ t.test('without providers accounts can still be linked, by calls', async (t) => 
   const { accounts } = await import('../../accounts.js')
   const { app, call, signUp } = await accounts(t)
   const user = await signUp()
-  t.match(await app.bouncer.oauth.link(user.id, { provider: 'saml', issuer: 'urn:example:idp', subject: 'ada' })
-  t.match(await app.bouncer.oauth.link(user.id, { provider: 'ldap', issuer: 'the directory', subject: 'ada' }), { provider: 'saml', account_id: 'ada' })
+  t.match(await app.bouncer.oauth.link(user.id, { provider: 'ldap', issuer: 'the directory', subject: 'ada' }), { account_id: 'ada' })
+  t.match(await app.bouncer.oauth.link(user.id, { provider: 'saml', issuer: 'urn:example:idp', subject: 'ada' }), { provider: 'saml', account_id: 'ada' })
   t.equal((await call('GET', '/oauth/accounts', undefined, user.access_token)).statusCode, 404, 'there are no routes')
 })
 

@@ -188,6 +188,24 @@ for (const [name, make] of Object.entries(stores)) {
   })
 }
 
+t.test('race: a sign-in that finds its own user half made waits for the rest', async (t) => {
+  const store = watched(memoryStore())
+  const app = await withAda(t, {}, { store })
+  const [one, two] = [await app.begin(), await app.begin()]
+  const [first, second] = [await app.visit(one, 'ada'), await app.visit(two, 'ada')]
+  const held = store.hold('identities.insert')
+  const answer = app.comeBack(first, one.cookie)
+  await held.reached
+  const looks = (): number => store.calls.filter((verb) => verb === 'identities.find').length
+  const before = looks()
+  const waiting = app.comeBack(second, two.cookie)
+  await until(() => looks() >= before + 2)
+  held.release()
+  const [made, found] = [await answer, await waiting]
+  t.strictSame([made.statusCode, found.statusCode], [200, 200])
+  t.equal(decodeJwt(found.json().access_token).sub, decodeJwt(made.json().access_token).sub)
+})
+
 t.test('race: an identity that is linked elsewhere while its user is made', async (t) => {
   const store = watched(memoryStore())
   const app = await withAda(t, {}, { store })

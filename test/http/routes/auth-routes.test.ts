@@ -1,10 +1,12 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import authPlugin, { authRoutes, ConfigurationError, memoryStore, type AuthRoutesOptions } from '../../../index.js'
+import { registerStep } from '../../../lib/onboarding.js'
 import { accounts, cheapHash, password } from '../../accounts.js'
 import { build, options, refused, server } from '../../build.js'
 import { newKey, pairOf } from '../../keys.js'
 
+const withFlow = { onboarding: { steps: [registerStep()] } }
 const withAccounts = { store: memoryStore(), passwords: cheapHash }
 
 /** Checks that the routes are not registered, and that the error names the option and the remedy. */
@@ -22,7 +24,8 @@ const GROUPS: Array<[group: keyof AuthRoutesOptions, routes: Array<[method: 'GET
   ['sessions', [['GET', '/sessions']]],
   ['verification', [['POST', '/verify'], ['POST', '/verify/request']]],
   ['recovery', [['POST', '/password/forgot'], ['POST', '/password/reset']]],
-  ['users', [['GET', '/users']]]
+  ['users', [['GET', '/users']]],
+  ['onboarding', [['POST', '/onboarding/start'], ['POST', '/onboarding/advance'], ['POST', '/onboarding/skip'], ['POST', '/onboarding/resume']]]
 ]
 
 t.test('without the plugin, or without a store, there is nothing to route to', async (t) => {
@@ -50,20 +53,26 @@ t.test('options that cannot be meant', async (t) => {
   }
 })
 
+t.test('onboarding has routes where there is a flow', async (t) => {
+  const { app } = await accounts(t)
+  t.notOk(app.hasRoute({ method: 'POST', url: '/auth/onboarding/start' }))
+  await refuses(t, await build(t, withAccounts), { onboarding: true }, 'onboarding', /^onboarding: true needs a flow: give the plugin onboarding: \{ steps \}/)
+})
+
 t.test('groups of routes can be left out, one by one', async (t) => {
   for (const [group] of GROUPS) {
-    const { app } = await accounts(t, {}, { [group]: false })
+    const { app } = await accounts(t, withFlow, { [group]: false })
     await app.ready()
     for (const [other, routes] of GROUPS) {
       for (const [method, path] of routes) t.equal(app.hasRoute({ method, url: `/auth${path}` }), other !== group, `without ${group}: ${path}`)
     }
   }
-  const { app } = await accounts(t, {}, Object.fromEntries(GROUPS.map(([group]) => [group, false])))
+  const { app } = await accounts(t, withFlow, Object.fromEntries(GROUPS.map(([group]) => [group, false])))
   t.notMatch(app.printRoutes(), /GET|POST/)
 })
 
 t.test('true is what they are anyway', async (t) => {
-  const { app } = await accounts(t, {}, Object.fromEntries(GROUPS.map(([group]) => [group, true])))
+  const { app } = await accounts(t, withFlow, Object.fromEntries(GROUPS.map(([group]) => [group, true])))
   for (const [, routes] of GROUPS) for (const [method, path] of routes) t.ok(app.hasRoute({ method, url: `/auth${path}` }))
 })
 

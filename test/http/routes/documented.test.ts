@@ -1,7 +1,9 @@
+import { Type } from '@sinclair/typebox'
 import swagger from '@fastify/swagger'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import t, { type Test } from 'tap'
-import { authRoutes, memoryStore, type AuthPluginOptions, type Challenge, type Tokens } from '../../../index.js'
+import { authRoutes, memoryStore, type AuthPluginOptions, type Challenge, type OnboardingOptions, type Tokens } from '../../../index.js'
+import { registerStep } from '../../../lib/onboarding.js'
 import { accounts, cheapHash, clock, mailed, password, type AccountsApp } from '../../accounts.js'
 import { build, refused, secret } from '../../build.js'
 import { codesOf, documentOf, VERSIONS } from '../../openapi/document.js'
@@ -9,6 +11,15 @@ import { encryptionKey, enrol, signInWith } from '../../totp.js'
 import { watched, type WatchedStore } from '../../watched-store.js'
 
 const fresh = 'another horse battery'
+
+/** A registration between two steps that may be left out. */
+const onboarding: OnboardingOptions = {
+  steps: [
+    { name: 'free', schema: Type.Object({}), hint: { title: 'Free' }, isRequired: () => false, execute () {} },
+    registerStep(),
+    { name: 'last', schema: Type.Object({ password: Type.Optional(Type.String()) }), hint: { title: 'Last' }, isRequired: () => false, execute () {} }
+  ]
+}
 
 type Codes = Record<string, string[]>
 
@@ -21,6 +32,7 @@ const bearer = {
   ...store
 }
 const proven = { 400: ['MFA_SETUP_FAILED', 'INVALID_PASSWORD'], 401: ['STEP_UP_REQUIRED'], 404: ['USER_NOT_FOUND'] }
+const flow = { 401: ['ACCOUNT_UNAVAILABLE'], 404: ['ONBOARDING_SESSION_INVALID'], 409: ['ONBOARDING_FLOW_COMPLETE'], 410: ['ONBOARDING_SESSION_EXPIRED'] }
 const administrator = { ...bearer, 403: ['INSUFFICIENT_ROLES'] }
 
 /** The lists of several, put together. */
@@ -53,6 +65,10 @@ const DOCUMENTED: Record<string, Codes> = {
   'GET /mfa': all(bearer, { 404: ['USER_NOT_FOUND'] }),
   'POST /mfa/recovery-codes': all(body, bearer, limited, proven),
   'DELETE /users/{id}/mfa': all(body, administrator, { 400: ['MFA_SETUP_FAILED'], 404: ['USER_NOT_FOUND'] }),
+  'POST /onboarding/start': all(body, limited, store),
+  'POST /onboarding/advance': all(body, limited, store, flow, { 400: ['USER_ALREADY_EXISTS'], 422: ['ONBOARDING_STEP_FAILED'] }),
+  'POST /onboarding/skip': all(body, limited, store, flow, { 422: ['ONBOARDING_STEP_FAILED'] }),
+  'POST /onboarding/resume': all(body, store, flow),
   'GET /users': all(administrator, { 400: ['REQUEST_INVALID'] }),
   'GET /users/{id}': all(administrator, { 400: ['REQUEST_INVALID'], 404: ['USER_NOT_FOUND'] }),
   'PATCH /users/{id}': all(body, administrator, { 400: ['USER_ALREADY_EXISTS', 'UPDATE_USER_INVALID_PASSWORD'], 403: ['AUTHORIZATION_DENIED'], 404: ['USER_NOT_FOUND'] }),
@@ -61,7 +77,7 @@ const DOCUMENTED: Record<string, Codes> = {
 
 /** The refusals that the document of an application lists, by route. */
 async function documented (t: Test, overrides: AuthPluginOptions = {}, version = '3.1.0'): Promise<Record<string, Codes>> {
-  const app = await build(t, { store: memoryStore(), passwords: cheapHash, encryptionKey, ...overrides })
+  const app = await build(t, { store: memoryStore(), passwords: cheapHash, encryptionKey, onboarding, ...overrides })
   await app.register(swagger, { openapi: { openapi: version, info: { title: 'An API', version: '1.0.0' } } })
   await app.register(authRoutes, { prefix: '/auth' })
   const { paths } = await documentOf(app)
@@ -80,7 +96,7 @@ t.test('with errorHandler: false, bodies are the application\'s: none is documen
 })
 
 t.test('what is answered when all is well, and who may ask', async (t) => {
-  const app = await build(t, { store: memoryStore(), passwords: cheapHash, encryptionKey })
+  const app = await build(t, { store: memoryStore(), passwords: cheapHash, encryptionKey, onboarding })
   await app.register(swagger, { openapi: { openapi: '3.1.0', info: { title: 'An API', version: '1.0.0' } } })
   await app.register(authRoutes)
   const { paths } = await documentOf(app)
@@ -109,6 +125,10 @@ t.test('what is answered when all is well, and who may ask', async (t) => {
     'GET /mfa': ['200', user],
     'POST /mfa/recovery-codes': ['200', user],
     'DELETE /users/{id}/mfa': ['204', user],
+    'POST /onboarding/start': ['200', anyone],
+    'POST /onboarding/advance': ['200', anyone],
+    'POST /onboarding/skip': ['200', anyone],
+    'POST /onboarding/resume': ['200', anyone],
     'GET /users': ['200', user],
     'GET /users/{id}': ['200', user],
     'PATCH /users/{id}': ['200', user],
@@ -136,15 +156,35 @@ interface World extends AccountsApp {
   enrolled: User
   /** A challenge to set another password. */
   session: string
+  /** Sessions of onboarding, by what is the matter with them. */
+  flows: Record<'fresh' | 'free' | 'complete' | 'expired' | 'taken' | 'deactivated', string>
+}
+
+async function makeFlows ({ app }: AccountsApp, taken: string, expired: string): Promise<World['flows']> {
+  const { onboarding: { start, skip, advance }, users } = app.bouncer
+  const at = async (email: string): Promise<string> => (await start({ email })).session
+  const registered = async (email: string): Promise<string> => {
+    const session = await at(email)
+    await skip(session)
+    await advance(session, { password })
+    return session
+  }
+  const [fresh, free, complete, takenFlow, deactivated] = [await at('fresh@example.com'), await registered('free@example.com'), await registered('complete@example.com'), await at(taken), await registered('deactivated@example.com')]
+  await skip(fresh)
+  await skip(takenFlow)
+  await skip(complete)
+  await users.update((await users.find({ email: 'deactivated@example.com' }))?.id ?? '', { is_active: false })
+  return { fresh, free, complete, expired, taken: takenFlow, deactivated }
 }
 
 async function makeWorld (t: Test): Promise<World> {
   const pass = clock(t)
   const store = watched(memoryStore())
-  const built = await accounts(t, { encryptionKey, store, jwt: { secret, accessTokenTtl: 7200, refreshTokenTtl: 3600 } })
+  const built = await accounts(t, { encryptionKey, onboarding, store, jwt: { secret, accessTokenTtl: 7200, refreshTokenTtl: 3600 } })
   const { app, signUp } = built
   const expired = app.bouncer.jwt?.sign({ sub: 'x' }, { expiresIn: 1 }) ?? ''
   const lapsed = await signUp()
+  const { session: expiredFlow } = await app.bouncer.onboarding.start({ email: 'expired@example.com' })
   pass(3601)
   const [admin, ada, revoked, deactivated] = [await signUp({ roles: ['admin'] }), await signUp(), await signUp(), await signUp()]
   await app.bouncer.logoutAll(revoked.id)
@@ -157,7 +197,7 @@ async function makeWorld (t: Test): Promise<World> {
   const { id, email } = await signUp()
   await app.bouncer.users.update(id, { must_change_password: true })
   const { session } = await app.bouncer.login({ email, password }) as Challenge
-  return { ...built, undated, enrolled, session, store, admin, ada, revoked, deactivated, lapsed, expired, nobody }
+  return { ...built, flows: await makeFlows(built, ada.email, expiredFlow), undated, enrolled, session, store, admin, ada, revoked, deactivated, lapsed, expired, nobody }
 }
 
 /** A request that would be answered as it should, were it not for what a provocation changes. */
@@ -183,6 +223,10 @@ const RIGHT: Record<string, { path?: string, payload?: (world: World) => object,
   'GET /mfa': { token: ({ ada }) => ada.access_token },
   'POST /mfa/recovery-codes': { token: ({ ada }) => ada.access_token },
   'DELETE /users/{id}/mfa': { path: '/users/x/mfa', token: ({ admin }) => admin.access_token },
+  'POST /onboarding/start': { payload: () => ({ email: 'new@example.com' }) },
+  'POST /onboarding/advance': { payload: ({ flows }) => ({ session: flows.fresh, data: { password } }) },
+  'POST /onboarding/skip': { payload: ({ flows }) => ({ session: flows.free }) },
+  'POST /onboarding/resume': { payload: ({ flows }) => ({ session: flows.fresh }) },
   'GET /users': { token: ({ admin }) => admin.access_token },
   'GET /users/{id}': { path: '/users/x', token: ({ admin }) => admin.access_token },
   'PATCH /users/{id}': { path: '/users/x', payload: () => ({ is_verified: true }), token: ({ admin }) => admin.access_token },
@@ -216,6 +260,7 @@ function sender (world: World, route: string): Send {
 }
 
 const json = { 'content-type': 'application/json' }
+const byFlow = (route: string): boolean => route.includes('/onboarding/')
 const byRefresh = (route: string): boolean => route === 'POST /refresh'
 const refusedUser = (of: (world: World) => User): Provocation => async (world, send, route) =>
   await send(byRefresh(route) ? { payload: { refresh_token: of(world).refresh_token } } : { token: of(world).access_token })
@@ -234,10 +279,15 @@ const PROVOKED: Record<string, Provocation> = {
   TOKEN_EXPIRED: async ({ expired }, send) => await send({ token: expired }),
   TOKEN_INVALID: async ({ ada }, send, route) => await send(byRefresh(route) ? { payload: { refresh_token: ada.access_token } } : { token: ada.refresh_token }),
   TOKEN_REVOKED: refusedUser(({ revoked }) => revoked),
-  ACCOUNT_UNAVAILABLE: refusedUser(({ deactivated }) => deactivated),
+  ACCOUNT_UNAVAILABLE: async (world, send, route) => await (byFlow(route) ? send({ payload: { session: world.flows.deactivated } }) : refusedUser(({ deactivated }) => deactivated)(world, send, route)),
+  ONBOARDING_SESSION_INVALID: async (_world, send) => await send({ payload: { session: 'x'.repeat(43) } }),
+  ONBOARDING_SESSION_EXPIRED: async ({ flows }, send) => await send({ payload: { session: flows.expired } }),
+  ONBOARDING_FLOW_COMPLETE: async ({ flows }, send) => await send({ payload: { session: flows.complete } }),
+  ONBOARDING_STEP_FAILED: async ({ flows }, send) => await send({ payload: { session: flows.fresh } }),
   AUTHENTICATION_FAILED: refusedUser(({ lapsed }) => lapsed),
-  AUTH_UNAVAILABLE: async ({ store: { failing } }, send) => {
+  AUTH_UNAVAILABLE: async ({ store: { failing } }, send, route) => {
     failing.add('sessions.find').add('ephemeral.increment')
+    if (byFlow(route)) failing.add('ephemeral.get')
     try {
       return await send()
     } finally {
@@ -256,8 +306,8 @@ const PROVOKED: Record<string, Provocation> = {
   INVALID_CREDENTIALS: async ({ ada: { email } }, send) => await send({ payload: { email, password: fresh } }),
   INSUFFICIENT_ROLES: async ({ ada }, send) => await send({ token: ada.access_token }),
   USER_NOT_FOUND: async ({ nobody }, send, route) => await send(/ \/(me|mfa)\b/.test(route) ? { token: nobody } : {}),
-  USER_ALREADY_EXISTS: async ({ admin, ada }, send, route) => await send({
-    POST: { payload: { email: admin.email, password } },
+  USER_ALREADY_EXISTS: async ({ admin, ada, flows }, send, route) => await send({
+    POST: byFlow(route) ? { payload: { session: flows.taken, data: { password } } } : { payload: { email: admin.email, password } },
     PATCH: route === 'PATCH /me' ? { payload: { email: admin.email, current_password: password } } : { path: `/users/${ada.id}`, payload: { email: admin.email } }
   }[route.split(' ')[0] as 'POST' | 'PATCH']),
   INVALID_PASSWORD: async ({ ada, enrolled }, send, route) => await send(route.includes('/mfa') ? { token: (route === 'POST /mfa/totp' ? ada : enrolled).access_token, payload: { current_password: fresh } } : { payload: { email: 'new@example.com' } }),

@@ -1,0 +1,35 @@
+import type { TSchema } from '@sinclair/typebox'
+import type { StepField } from './step.js'
+
+interface Property { type?: string, format?: string, title?: string, const?: string | number, enum?: Array<string | number>, anyOf?: Property[] }
+
+/** The fields of a schema, as a form would show them: one for each property. */
+export function fieldsOf (schema: TSchema): readonly StepField[] {
+  const required: readonly string[] = schema.required ?? []
+  return Object.entries(schema.properties as Record<string, Property>).map(([name, property]) => {
+    const options = property.enum ?? optionsOf(property.anyOf)
+    return {
+      name,
+      type: options === undefined ? typeOf(name, property) : 'select',
+      label: property.title ?? labelOf(name),
+      required: required.includes(name),
+      ...(options !== undefined && { options })
+    }
+  })
+}
+
+/** A union of constants is a choice. */
+function optionsOf (parts: Property[] | undefined): Array<string | number> | undefined {
+  return parts?.every((part) => part.const !== undefined) === true ? parts.map((part) => part.const as string | number) : undefined
+}
+
+function typeOf (name: string, { type = '', format }: Property): string {
+  if (name.includes('password')) return 'password'
+  if (format === 'email') return format
+  return new Map([['boolean', 'checkbox'], ['number', 'number'], ['integer', 'number']]).get(type) ?? 'text'
+}
+
+function labelOf (name: string): string {
+  const words = name.replaceAll('_', ' ')
+  return words.charAt(0).toUpperCase() + words.slice(1)
+}
