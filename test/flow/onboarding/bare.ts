@@ -67,6 +67,7 @@ export function bare ({ steps, store, clock, requireVerified = false, limits = f
     sealer: createSealer([Buffer.alloc(32, 2)]),
     mfaRequired: false,
     issuerName: 'test',
+    oauth: undefined,
     onboarding: 'lifetime' in steps ? steps : readOnboardingSettings({ steps, ...rest }, { hasKey: true, concealExistingUsers: false })
   })
   return { accounts, events, reported }
