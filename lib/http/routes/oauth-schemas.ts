@@ -63,7 +63,7 @@ export const LinkedAccountsAnswer = Type.Object({ items: Type.Array(LinkedAccoun
 /** Tokens, or the account that was linked. */
 export const CompletedAnswer = Type.Union([SignedInAnswer, LinkedAccountAnswer], { description: 'Tokens after a sign-in; after a link, the account' })
 /** 302, 303. */
-export const RedirectAnswer = Type.Null({ description: 'To the address in Location' })
+export const RedirectAnswer = Type.Null({ description: 'To the address in Location', headers: { Location: { type: 'string', description: 'Where the browser goes now' } } })
 
 export type AuthorizeInput = Static<typeof AuthorizeQuery>
 export type LinkInput = Static<typeof LinkBody>

@@ -57,6 +57,7 @@ t.test('what is answered when all is well, and who may ask', async (t) => {
   })
   const { parameters, requestBody } = operations['POST /oauth/{provider}/callback'] as Operation & { parameters: object[], requestBody: { content: object } }
   t.match(parameters, [{ name: 'provider', in: 'path', schema: { anyOf: [{ enum: ['acme'] }, { enum: ['google'] }] } }], 'the providers by name')
+  t.match(operations['GET /oauth/{provider}/authorize']?.responses['302'], { headers: { Location: { schema: { type: 'string' } } } })
   t.strictSame(Object.keys(requestBody.content), ['application/json', 'application/x-www-form-urlencoded'])
 })
 
