@@ -48,7 +48,7 @@ function checked (given: unknown, place: string): OnboardingStep {
   const { name, schema, hint, after, isRequired, execute } = given as Record<keyof OnboardingStep, unknown>
   if (typeof name !== 'string' || !NAME.test(name)) throw refuse(`${place}.name`, 'must be small letters, digits and underscores, beginning with a letter, up to 64')
   if (!isObjectSchema(schema)) throw refuse(`${place}.schema`, 'must be the schema of an object, such as Type.Object({ ... })')
-  if (!isHint(hint)) throw refuse(`${place}.hint`, 'must be { title, description, fields }, or a function that makes it')
+  if (!isHint(hint)) throw refuse(`${place}.hint`, 'must be { title, description, fields }, each field { name, type, label, required }, or a function that makes it')
   if (after !== undefined && !(Array.isArray(after) && after.every((one) => typeof one === 'string'))) throw refuse(`${place}.after`, 'must be a list of names of steps')
   if (isRequired !== undefined && typeof isRequired !== 'function') throw refuse(`${place}.isRequired`, 'must be a function, or be left out')
   if (typeof execute !== 'function') throw refuse(`${place}.execute`, 'must be a function')
@@ -57,7 +57,14 @@ function checked (given: unknown, place: string): OnboardingStep {
 
 function isHint (hint: unknown): boolean {
   if (typeof hint === 'function') return true
-  return typeof hint === 'object' && hint !== null && typeof (hint as { title?: unknown }).title === 'string'
+  if (typeof hint !== 'object' || hint === null) return false
+  const { title, fields } = hint as { title?: unknown, fields?: unknown }
+  return typeof title === 'string' && (fields === undefined || (Array.isArray(fields) && fields.every(isField)))
+}
+
+function isField (field: unknown): boolean {
+  const { name, type, label, required } = (field ?? {}) as Record<string, unknown>
+  return [name, type, label].every((text) => typeof text === 'string') && typeof required === 'boolean'
 }
 
 function compiled ({ schema }: OnboardingStep, place: string): DataCheck {

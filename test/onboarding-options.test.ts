@@ -36,7 +36,7 @@ t.test('steps that nobody could go through', async (t) => {
   const wrong: Array<[member: string, values: unknown[], remedy: RegExp]> = [
     ['name', [undefined, '', 'One', '1', '__proto__', 'a b', 'x'.repeat(65), 5], /must be small letters, digits and underscores/],
     ['schema', [undefined, {}, Type.String(), { type: 'object' }, 'schema', Type.Union([Type.Object({}), Type.Object({})])], /must be the schema of an object/],
-    ['hint', [undefined, null, {}, 'One', { title: 5 }], /must be \{ title, description, fields \}, or a function/],
+    ['hint', [undefined, null, {}, 'One', { title: 5 }, { title: 'One', fields: 'ab' }, { title: 'One', fields: [null] }, { title: 'One', fields: [{ name: 'a' }] }, { title: 'One', fields: [{ name: 'a', type: 'text', label: 'A' }] }], /must be \{ title, description, fields \}, each field \{ name, type, label, required \}, or a function/],
     ['after', ['register', [5]], /must be a list of names/],
     ['isRequired', [true, null], /must be a function, or be left out/],
     ['execute', [undefined, {}], /must be a function/]

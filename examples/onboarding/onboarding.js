@@ -69,7 +69,7 @@ async function refused (error) {
   // The session is over, in one way or another.
   if (['ONBOARDING_SESSION_EXPIRED', 'ONBOARDING_SESSION_INVALID', 'ONBOARDING_FLOW_COMPLETE'].includes(error.code)) startOver()
   const sentences = error.errors.map((each) => each.message ?? each)
-  tell(error.code === 'USER_ALREADY_EXISTS' ? 'There is an account for this address: sign in instead.' : (sentences.length > 0 ? sentences : [error.message]).join(' '))
+  tell(error.code === 'USER_ALREADY_EXISTS' ? 'This address, or this user name, is taken: sign in instead, or choose another name.' : (sentences.length > 0 ? sentences : [error.message]).join(' '))
 }
 
 function startOver () {

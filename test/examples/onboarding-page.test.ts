@@ -121,7 +121,7 @@ t.test('the way to an account, in a browser', { skip: await noChromium() }, asyn
     await arrived(page, 'Create your account')
     await fill(page, 'Password', 'another-password-of-hers')
     await press(page, 'Go on')
-    await refused(/There is an account for this address: sign in instead/)
+    await refused(/is taken: sign in instead/)
     await press(page, 'Start over')
     await arrived(page, 'What is your e-mail address?')
   })

@@ -49,7 +49,7 @@ const CODE = 'REGISTER_INVALID_PASSWORD'
 
 /** Accounts, as the steps of one session reach them: no step gets at a user that another session made. */
 export function createStepAccounts (options: StepAccountOptions): (atWork: StepAtWork) => StepAccount {
-  const { users, passwords, secondFactor, verification, attempts, events } = options
+  const { users, passwords, secondFactor, verification, attempts, events, clock } = options
   const make = userMaking(options)
 
   async function tell (stored: StoredUser): Promise<void> {
@@ -81,13 +81,16 @@ export function createStepAccounts (options: StepAccountOptions): (atWork: StepA
         if (own !== undefined && !(await passwords.verify(password, own.passwordHash)).matches) throw refused(step, ['The account was made with another password: give that one'])
         const user = own ?? await make(step, { email, password, username, is_verified: facts.emailVerified }, record.userId)
         atWork.user = user
-        facts.user ??= { binding: bindingOf(user.passwordHash), amr: ['pwd'] }
+        facts.user = { binding: bindingOf(user.passwordHash), amr: facts.user?.amr ?? ['pwd'], shownAt: clock() }
         if (before === undefined) await tell(user)
         return accountOf(user)
       },
 
-      async sendCode (code, expiresAt) {
+      async beginSend () {
         await attempts.begin('verify_request', email, origin)
+      },
+
+      async sendCode (code, expiresAt) {
         await events.emit('onboarding_code_requested', { sessionId, email, code, expiresAt: new Date(expiresAt) })
       },
 
@@ -104,7 +107,7 @@ export function createStepAccounts (options: StepAccountOptions): (atWork: StepA
         const user = known()
         const codes = await secondFactor.enrol(user.id, sealed, code) ?? await enrolledBefore(user.id, code)
         if (codes === undefined) return undefined
-        facts.user = withFactor(facts.user as SessionUser)
+        facts.user = withFactor(facts.user as SessionUser, clock())
         await events.emit('mfa_enabled', { user: accountOf(user) }).catch(options.report)
         return codes
       },
@@ -130,8 +133,8 @@ function userMaking ({ makeUser, concealExistingUsers }: StepAccountOptions) {
   }
 }
 
-function withFactor ({ binding, amr }: SessionUser): SessionUser {
-  return { binding, amr: [...new Set([...amr, 'otp', 'mfa'])] }
+function withFactor ({ binding, amr }: SessionUser, shownAt: number): SessionUser {
+  return { binding, amr: [...new Set([...amr, 'otp', 'mfa'])], shownAt }
 }
 
 function refused (stepName: string, errors: readonly string[], cause?: unknown): OnboardingStepError {

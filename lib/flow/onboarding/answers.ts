@@ -36,13 +36,13 @@ export interface OnboardingComplete extends Standing {
 export type OnboardingAnswer = OnboardingProgress | OnboardingComplete | (OnboardingComplete & SignInAnswer)
 
 /** The answer while a step is left, or the end has not come yet. */
-export function progressOf ({ session: { record }, view }: OpenFlow, due: DueStep | undefined, now: number, shown?: JsonObject): OnboardingProgress {
+export function progressOf ({ session: { record }, view }: Pick<OpenFlow, 'session'> & Partial<OpenFlow>, due: DueStep | undefined, now: number, shown?: JsonObject): OnboardingProgress {
   const { completed, skipped, steps, expiresAt } = record
   const current = due?.step.name ?? null
   return {
     status: 'in_progress',
     current_step: current,
-    hint: due === undefined ? null : hintOf(due, view),
+    hint: due === undefined || view === undefined ? null : hintOf(due, view),
     completed_steps: completed,
     skipped_steps: skipped.filter((name) => name !== current),
     remaining_steps: steps.filter((name) => name === current || !(completed.includes(name) || skipped.includes(name))),

@@ -1,6 +1,5 @@
 import type { Clock } from '../../clock.js'
 import { OnboardingStepError } from '../../errors/onboarding.js'
-import { randomToken } from '../../random.js'
 import type { OnboardingSessions, OpenSession } from './sessions.js'
 
 /** Who works on a session: one request at a time. */
@@ -14,12 +13,15 @@ export interface Claims {
 /** How long a request may be at work, in milliseconds: when a process died over it, another goes on after that. */
 const LEASE = 30_000
 
+/** By how much the clocks of several servers may differ, in milliseconds. */
+const CLOCK_SKEW = 60_000
+
 /** Claims on sessions. */
 export function createClaims (sessions: Pick<OnboardingSessions, 'change'>, clock: Clock): Claims {
   function refuseBusy ({ record: { claim } }: OpenSession, step: string): void {
     const left = claim === undefined ? 0 : claim.until - clock()
-    // No longer than a lease: a clock that was set back must not hold a session up.
-    if (left > 0 && left <= LEASE) throw busy(step)
+    // Not for hours: a clock that was set back must not hold a session up.
+    if (left > 0 && left <= LEASE + CLOCK_SKEW) throw busy(step)
   }
 
   return {
@@ -27,7 +29,7 @@ export function createClaims (sessions: Pick<OnboardingSessions, 'change'>, cloc
 
     async take (session, step) {
       refuseBusy(session, step)
-      const claimed = await sessions.change(session, { claim: { id: randomToken(), until: clock() + LEASE } })
+      const claimed = await sessions.change(session, { claim: { until: clock() + LEASE } })
       if (claimed === undefined) throw busy(step)
       return claimed
     }

@@ -25,11 +25,14 @@ type Part = Record<string, unknown>
 function closed (schema: TSchema): TSchema {
   // Symbols are TypeBox's, and stay.
   const copy: Part = { ...schema }
-  const { properties, items, anyOf, oneOf } = schema as Part
-  if (isPart(properties)) copy.properties = Object.fromEntries(Object.entries(properties).map(([name, part]) => [name, closed(part as TSchema)]))
-  if (isPart(items) && !Array.isArray(items)) copy.items = closed(items as TSchema)
-  if (Array.isArray(anyOf)) copy.anyOf = anyOf.map(closed)
-  if (Array.isArray(oneOf)) copy.oneOf = oneOf.map(closed)
+  if ('allOf' in schema) throw new Error('allOf, as Type.Intersect() makes it, cannot be closed against what nobody lists: use Type.Composite()')
+  for (const keyword of ['properties', 'patternProperties', '$defs']) {
+    if (isPart(schema[keyword])) copy[keyword] = Object.fromEntries(Object.entries(schema[keyword]).map(([name, part]) => [name, closed(part as TSchema)]))
+  }
+  for (const keyword of ['items', 'anyOf', 'oneOf', 'additionalProperties', 'additionalItems', 'not']) {
+    const part: unknown = schema[keyword]
+    if (isPart(part)) copy[keyword] = Array.isArray(part) ? part.map(closed) : closed(part as TSchema)
+  }
   if (schema.type === 'object' && schema.additionalProperties === undefined && schema.patternProperties === undefined) copy.additionalProperties = false
   return copy as TSchema
 }

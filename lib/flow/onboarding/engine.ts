@@ -65,11 +65,16 @@ export function createOnboarding (options: OnboardingEngineOptions): Onboarding 
   async function open (token: string): Promise<OpenSession> {
     const session = await sessions.read(token)
     if (session === undefined) throw new OnboardingSessionInvalidError({ reason: 'Session not found' })
-    const { id: sessionId, email, ended, completedAt, expiresAt } = session.record
+    const { ended, completedAt } = session.record
     await refuseOlder(session)
     if (ended === true) throw new OnboardingSessionInvalidError({ reason: 'Session is not usable' })
     if (completedAt !== undefined) throw new OnboardingFlowCompleteError()
-    if (expiresAt > clock()) return session
+    await refuseLapsed(session)
+    return session
+  }
+
+  async function refuseLapsed ({ record: { id: sessionId, email, expiresAt } }: OpenSession): Promise<void> {
+    if (expiresAt > clock()) return
     await events.emit('onboarding_session_expired', { sessionId, email })
     throw new OnboardingSessionExpiredError({ sessionId })
   }
@@ -105,18 +110,25 @@ export function createOnboarding (options: OnboardingEngineOptions): Onboarding 
 
   const due = async ({ steps, session, view }: OpenFlow): Promise<DueStep | undefined> => await dueStep(steps, session.record, view)
 
-  /** The session as it is now: its next step, or its end. `shown` is for the person, and is told whatever happens to the end. */
+  /** The session as it is now: its next step, or its end. */
   async function goOn (flow: OpenFlow, shown?: JsonObject): Promise<OnboardingAnswer> {
     const next = await due(flow)
     if (next !== undefined) return progressOf(flow, next, clock(), shown)
+    // A step may have taken long.
+    await refuseOlder(flow.session)
+    await refuseLapsed(flow.session)
+    return completeOf(flow, await finish(flow), shown)
+  }
+
+  /** The same after a step. `shown` is for the person, and is told whatever happens now. */
+  async function goOnAfter (session: OpenSession, { origin }: OpenFlow, shown: JsonObject | undefined): Promise<OnboardingAnswer> {
     try {
-      await refuseOlder(flow.session)
-      return completeOf(flow, await finish(flow), shown)
+      return await goOn(await flowOf(session, origin), shown)
     } catch (error) {
       if (shown === undefined) throw error
       // The next call meets it again, and has nothing to lose.
       report(error)
-      return progressOf(flow, undefined, clock(), shown)
+      return progressOf({ session }, undefined, clock(), shown)
     }
   }
 
@@ -135,7 +147,8 @@ export function createOnboarding (options: OnboardingEngineOptions): Onboarding 
   }
 
   return {
-    async start ({ email: given }, origin = {}) {
+    async start (person, origin = {}) {
+      const given: unknown = (person as { email?: unknown } | undefined)?.email
       const email = typeof given === 'string' ? normalizeEmail(given) : undefined
       if (email === undefined) throw new TypeError('email is no e-mail address')
       await attempts.begin('onboarding', email, origin)
@@ -152,7 +165,7 @@ export function createOnboarding (options: OnboardingEngineOptions): Onboarding 
       const problem = current.check(data)
       if (problem !== undefined) return await refuse(flow, current.step.name, [problem])
       const { session, shown } = await run(flow, current, data)
-      return await goOn(await flowOf(session, flow.origin), shown)
+      return await goOnAfter(session, flow, shown)
     },
 
     async skip (token, call = {}) {
@@ -164,7 +177,8 @@ export function createOnboarding (options: OnboardingEngineOptions): Onboarding 
       const { record: { id: sessionId, email, skipped } } = flow.session
       const session = await sessions.change(flow.session, { skipped: [...skipped, name] })
       if (session === undefined) throw busy(name)
-      await events.emit('onboarding_step_skipped', { sessionId, email, step: name, user: flow.view.user })
+      // It is stored: a client that is told of a fault would skip the next step as well.
+      await events.emit('onboarding_step_skipped', { sessionId, email, step: name, user: flow.view.user }).catch(report)
       return await goOn(await flowOf(session, flow.origin))
     },
 

@@ -7,7 +7,7 @@ interface Property { type?: string, format?: string, title?: string, const?: str
 export function fieldsOf (schema: TSchema): readonly StepField[] {
   const required: readonly string[] = schema.required ?? []
   return Object.entries(schema.properties as Record<string, Property>).map(([name, property]) => {
-    const options = property.enum ?? optionsOf(property.anyOf)
+    const options = choicesOf(property)
     return {
       name,
       type: options === undefined ? typeOf(name, property) : 'select',
@@ -18,9 +18,11 @@ export function fieldsOf (schema: TSchema): readonly StepField[] {
   })
 }
 
-/** A union of constants is a choice. */
-function optionsOf (parts: Property[] | undefined): Array<string | number> | undefined {
-  return parts?.every((part) => part.const !== undefined) === true ? parts.map((part) => part.const as string | number) : undefined
+/** A union of constants is a choice, if a form can show them. */
+function choicesOf ({ enum: values, anyOf }: Property): Array<string | number> | undefined {
+  const choices: unknown[] | undefined = values ?? (anyOf?.every((part) => part.const !== undefined) === true ? anyOf.map((part) => part.const) : undefined)
+  const shown = choices?.filter((choice) => typeof choice === 'string' || typeof choice === 'number')
+  return shown === undefined || shown.length === 0 ? undefined : shown as Array<string | number>
 }
 
 function typeOf (name: string, { type = '', format }: Property): string {

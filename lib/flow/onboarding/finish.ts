@@ -36,12 +36,14 @@ export function createFinish (options: FinishOptions): Finish {
   const { users, onboarding, claims, completion, orChallenge, sessions, attempts, events, clock, requireVerified, report } = options
 
   /** As with a password that was right. Throws `AccountUnavailableError` for whoever could not sign in. */
-  async function signIn (user: StoredUser, { binding, amr }: SessionUser, { origin }: OpenFlow): Promise<SignInAnswer> {
+  async function signIn (user: StoredUser, { binding, amr, shownAt }: SessionUser, { origin, session: { record: { emailVerified } } }: OpenFlow): Promise<SignInAnswer> {
     const reason = unavailability(user, requireVerified)
     if (reason !== undefined) throw new AccountUnavailableError({ userId: user.id, reason })
     const account = loginAccount('email', user.email)
+    // Whoever reads the owner's mail is no stranger: what others tried must not keep him out.
+    if (emailVerified) await attempts.trust(user, origin)
     await attempts.begin('login', account, origin)
-    const progress: Progress = { userId: user.id, binding, amr, account, origin }
+    const progress: Progress = { userId: user.id, binding, amr, account, origin, shownAt }
     const stillRight = async (): Promise<StoredUser | undefined> => {
       const now = await users.findById(user.id)
       return now !== undefined && unavailability(now, requireVerified) === undefined && bindingOf(now.passwordHash) === binding ? now : undefined

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { OnboardingStepError } from '../../errors/onboarding.js'
 import type { AuthEventEmitter } from '../../events.js'
 import { accountOf } from '../../user/account.js'
@@ -77,8 +78,18 @@ const KEYS: Record<keyof StepOutcome, true> = { done: true, data: true, show: tr
 function checked (name: string, outcome: unknown): StepOutcome {
   if (outcome === undefined) return {}
   const isOutcome = typeof outcome === 'object' && outcome !== null && Object.keys(outcome).every((key) => Object.hasOwn(KEYS, key))
-  const { done, errors } = isOutcome ? outcome as StepOutcome : {}
-  const isWhole = (done === undefined || typeof done === 'boolean') && (errors === undefined || Array.isArray(errors))
-  if (!isOutcome || !isWhole) throw new TypeError(`execute() of the step ${name} must answer with nothing, or with { done, data, show, errors, end }`)
+  const { done, errors, data, show } = isOutcome ? outcome as StepOutcome : {}
+  const isWhole = (done === undefined || typeof done === 'boolean') && (errors === undefined || Array.isArray(errors)) && [data, show].every((part) => part === undefined || isJsonObject(part))
+  if (!isOutcome || !isWhole) throw new TypeError(`execute() of the step ${name} must answer with nothing, or with { done, data, show, errors, end }, of which data and show are objects of JSON`)
   return outcome as StepOutcome
+}
+
+/** Whether it comes out of a store, and out of an answer, as it went in. */
+function isJsonObject (value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  try {
+    return isDeepStrictEqual(JSON.parse(JSON.stringify(value)), value)
+  } catch {
+    return false
+  }
 }

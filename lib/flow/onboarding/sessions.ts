@@ -11,6 +11,8 @@ export interface SessionUser {
   readonly binding: string
   /** What was shown in this session (RFC 8176). */
   readonly amr: readonly string[]
+  /** When something was shown last, in milliseconds since 1970. */
+  readonly shownAt: number
 }
 
 /** A flow under way, as it is stored. */
@@ -30,7 +32,7 @@ export interface SessionRecord {
   readonly emailVerified: boolean
   readonly user?: SessionUser
   /** Who works on the session, and until when that counts. */
-  readonly claim?: { readonly id: string, readonly until: number }
+  readonly claim?: { readonly until: number }
   /** The flow is complete. */
   readonly completedAt?: number
   /** Over before it was complete. */
@@ -103,7 +105,7 @@ export function createOnboardingSessions ({ ephemeral, lifetime, clock, random =
     },
 
     async read (token) {
-      if (token.length !== LENGTH) return undefined
+      if (typeof token !== 'string' || token.length !== LENGTH) return undefined
       const sealed = await ephemeral.get(keyOf(token))
       const record = sealed === undefined ? undefined : opened(() => sealerOf(token).open(sealed, 'onboarding').text)
       return sealed === undefined || record === undefined ? undefined : { token, record, sealed }

@@ -52,7 +52,9 @@ export interface StepAccount {
    * password that is not good enough), `RateLimitError`.
    */
   create (user: { password: string, username?: string | null }): Promise<Account>
-  /** Tells the application, by the event `onboarding_code_requested`, to mail a code. Throws `RateLimitError`. */
+  /** Counts a code that is asked for, before it is made. Throws `RateLimitError`. */
+  beginSend (): Promise<void>
+  /** Tells the application, by the event `onboarding_code_requested`, to mail a code. */
   sendCode (code: string, expiresAt: number): Promise<void>
   /** The address was shown to be the person's: so it is verified, now or when the user is made. */
   confirmEmail (): Promise<void>

@@ -21,6 +21,8 @@ export interface Progress {
   readonly origin: Origin
   /** The account at a provider that was signed in with, by issuer and subject: without it the sign-in is over. */
   readonly identity?: readonly [issuer: string, subject: string]
+  /** When it was shown, in milliseconds since 1970, where that was long before the end; otherwise the session says when it began. */
+  readonly shownAt?: number
   /** MFA_SETUP: the new secret, encrypted. */
   readonly sealed?: string
 }
@@ -92,7 +94,7 @@ export function createCompletion ({ sessions, secondFactor, attempts, events, mf
   async function begin (user: StoredUser, progress: Progress, stillRight: StillRight): Promise<{ session: StoredSession, tokens: Tokens } | undefined> {
     let known = user
     for (let round = 0; round < ROUNDS; round++) {
-      const begun = await sessions.start(known, progress.origin, progress.amr)
+      const begun = await sessions.start(known, progress.origin, progress.amr, progress.shownAt)
       const now = await stillRight(known)
       if (now !== undefined && !isSignedOut(begun.session, now) && await next(now, progress.amr) === undefined) return begun
       await sessions.end(begun.session.id, 'ended')

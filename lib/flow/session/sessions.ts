@@ -49,8 +49,8 @@ export interface SessionsOptions {
 
 /** The sessions of users: begun, refreshed, ended. */
 export interface Sessions {
-  /** Starts a session for a user who has signed in, in these ways (RFC 8176). */
-  start (user: StoredUser, origin: Origin, amr: readonly string[]): Promise<{ session: StoredSession, tokens: Tokens }>
+  /** Starts a session for a user who has signed in, in these ways (RFC 8176), now or at `shownAt`, in milliseconds. */
+  start (user: StoredUser, origin: Origin, amr: readonly string[], shownAt?: number): Promise<{ session: StoredSession, tokens: Tokens }>
   /**
    * New tokens for a refresh token, which is used up by it. Throws
    * `TokenInvalidError`, `TokenRevokedError` (ended, or used before),
@@ -149,7 +149,7 @@ export function createSessions (options: SessionsOptions): Sessions {
   }
 
   return {
-    async start (user, origin, amr) {
+    async start (user, origin, amr, shownAt) {
       const now = clock()
       const id = timeOrderedId(now)
       const refreshToken = refreshTokens.first(id)
@@ -159,7 +159,7 @@ export function createSessions (options: SessionsOptions): Sessions {
         refreshDigest: digest(refreshToken),
         generation: 0,
         // Another machine's clock may be ahead: this session began after its user was signed out all the same.
-        createdAt: Math.max(now, user.signedOutAt ?? 0),
+        createdAt: Math.max(Math.min(now, shownAt ?? now), user.signedOutAt ?? 0),
         rotatedAt: now,
         idleUntil: now + lifetimes.idle * 1000,
         expiresAt: now + lifetimes.absolute * 1000,

@@ -418,3 +418,113 @@ t.test('the time is the server\'s', async (t) => {
   pass(120)
   await t.rejects(app.bouncer.onboarding.resume(session), OnboardingSessionExpiredError)
 })
+
+t.test('race: two servers whose clocks differ run a step once', async (t) => {
+  for (const ahead of [-5000, -50, 50, 5000, 59_000]) {
+    let [runs, atWork, most] = [0, 0, 0]
+    let release = (): void => {}
+    const released = new Promise<void>((resolve) => { release = resolve })
+    const slow = step('slow', {
+      async execute () {
+        runs++
+        most = Math.max(most, ++atWork)
+        await released
+        atWork--
+      }
+    })
+    const first = world([slow])
+    const other = bare({ steps: [slow], store: first.store, clock: () => first.clock.now() - ahead }).accounts.onboarding
+    const token = await started(first)
+    const one = first.onboarding.advance(token)
+    await until(() => runs === 1)
+    t.match(await rejection(other.advance(token)), { errors: ['This step is being processed'] }, `${ahead} ms ahead`)
+    release()
+    t.match(await one, { status: 'complete' })
+    t.strictSame([runs, most], [1, 1])
+  }
+})
+
+t.test('what is shown once is told, whatever fails after the step', async (t) => {
+  const showing = step('showing', { execute: () => ({ show: { secret: 'shown once' } }) })
+  const shown = { status: 'in_progress', current_step: null, hint: null, completed_steps: ['showing'], shown: { secret: 'shown once' } }
+  for (const after of [step('after', { isRequired: () => { throw new Error('c4n4ry') } }), step('after', { hint: () => { throw new Error('c4n4ry') } })]) {
+    const built = world([step('first'), showing, after])
+    const token = await started(built)
+    await built.onboarding.advance(token)
+    t.match(await built.onboarding.advance(token), { ...shown, completed_steps: ['first', 'showing'] })
+    t.equal(built.reported.length, 1)
+    await t.rejects(built.onboarding.resume(token), 'the next call meets it again')
+  }
+  const built = world([registerStep(), showing, step('after')])
+  const token = await started(built)
+  await built.onboarding.advance(token, { password })
+  const find = built.store.users.findById.bind(built.store.users)
+  let left = 1
+  built.store.users.findById = async (id) => {
+    if (left-- === 0) throw new Error('the database is gone')
+    return await find(id)
+  }
+  t.match(await built.onboarding.advance(token), { status: 'in_progress', shown: { secret: 'shown once' } })
+})
+
+t.test('a session says when the password was shown, not when the flow has ended', async (t) => {
+  const built = world([registerStep(), step('after')], { sessionLifetime: 86_400 })
+  const token = await started(built)
+  const at = built.clock.now()
+  await built.onboarding.advance(token, { password })
+  built.clock.advance(3_500_000)
+  const end = await built.onboarding.advance(token)
+  if (!('access_token' in end)) throw new Error('no tokens')
+  t.equal((JSON.parse(end.access_token.replace('access.', '')) as { auth_time: number }).auth_time, Math.floor(at / 1000))
+})
+
+t.test('a step that took longer than the session has left ends it', async (t) => {
+  const clocked: { advance?: () => void } = {}
+  const built = world([step('slow', { execute: () => { clocked.advance?.() } })], { sessionLifetime: 60 })
+  clocked.advance = () => { built.clock.advance(61_000) }
+  await t.rejects(built.onboarding.advance(await started(built)), OnboardingSessionExpiredError)
+})
+
+t.test('attack: what nobody lists, in objects of every kind of schema', async (t) => {
+  const inner = Type.Object({ a: Type.String() })
+  const schemas = {
+    'a record': [Type.Object({ x: Type.Record(Type.String(), inner) }), { x: { k: { a: 'b' } } }, { x: { k: { a: 'b', role: 'admin' } } }],
+    'a tuple': [Type.Object({ x: Type.Tuple([inner]) }), { x: [{ a: 'b' }] }, { x: [{ a: 'b', role: 'admin' }] }],
+    'additional properties': [Type.Object({ x: Type.Object({}, { additionalProperties: inner }) }), { x: { k: { a: 'b' } } }, { x: { k: { a: 'b', role: 'admin' } } }],
+    'a list': [Type.Object({ x: Type.Array(inner) }), { x: [{ a: 'b' }] }, { x: [{ a: 'b', role: 'admin' }] }],
+    'a union': [Type.Object({ x: Type.Union([inner, Type.Null()]) }), { x: { a: 'b' } }, { x: { a: 'b', role: 'admin' } }]
+  } as const
+  for (const [name, [schema, right, wrong]] of Object.entries(schemas)) {
+    const reached: unknown[] = []
+    const built = world([step('one', { schema, execute: (_context, data) => { reached.push(data) } })])
+    const token = await started(built)
+    await t.rejects(built.onboarding.advance(token, wrong), OnboardingStepError, name)
+    t.strictSame(reached, [])
+    t.match(await built.onboarding.advance(token, right), { status: 'complete' }, name)
+  }
+  t.throws(() => world([step('one', { schema: Type.Object({ x: Type.Intersect([inner, Type.Object({ b: Type.String() })]) }) })]), /use Type\.Composite/)
+})
+
+t.test('an outcome that no store and no answer can hold is none, and frees the session at once', async (t) => {
+  for (const outcome of [{ show: 'text' }, { data: { n: 1n } }, { show: { f () {} } }, { data: [1] }, { show: { at: new Date() } }, { data: { n: NaN } }]) {
+    let given: unknown = outcome
+    const built = world([step('one', { execute: () => given as never })])
+    const token = await started(built)
+    await t.rejects(built.onboarding.advance(token), TypeError)
+    given = undefined
+    t.match(await built.onboarding.advance(token), { status: 'complete' })
+  }
+})
+
+t.test('what is no session and no person', async (t) => {
+  const built = world([step('one')])
+  for (const token of [undefined, null, 5, {}]) await t.rejects(built.onboarding.resume(token as unknown as string), OnboardingSessionInvalidError)
+  for (const person of [undefined, null, {}, 'nora@example.com']) await t.rejects(built.onboarding.start(person as unknown as { email: string }), { name: 'TypeError', message: /no e-mail address/ })
+})
+
+t.test('a listener of a skip that throws takes nobody along', async (t) => {
+  const built = await accounts(t, { onboarding: { steps: [step('one', { isRequired: () => false }), step('two', { isRequired: () => false }), step('three')] }, events: { propagate: true } })
+  built.app.bouncer.events.on('onboarding_step_skipped', () => { throw new Error('c4n4ry') })
+  const { session } = await built.app.bouncer.onboarding.start({ email })
+  t.match(await built.app.bouncer.onboarding.skip(session), { current_step: 'two' })
+})

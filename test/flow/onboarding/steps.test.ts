@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import { AccountUnavailableError, memoryStore, OnboardingStepError, UserAlreadyExistsError, type AuthPluginOptions, type OnboardingAnswer } from '../../../index.js'
 import { profileStep, registerStep, termsStep, totpStep, verifyEmailStep, type OnboardingStep } from '../../../lib/onboarding.js'
 import { accounts, clock, password, type AccountsApp } from '../../accounts.js'
-import { email, mailedCode } from '../../onboarding.js'
+import { email, mailedCode, profileSchema } from '../../onboarding.js'
 import { rejection } from '../../rejection.js'
 import { codeOf, encryptionKey, wrongCode } from '../../totp.js'
 import { watched, type WatchedStore } from '../../watched-store.js'
@@ -388,4 +388,43 @@ t.test('concealExistingUsers: nobody but the owner of an address learns whether 
   const shy: OnboardingStep = { ...last, async execute ({ account }) { await account.create({ password }) } }
   const careless = await world(t, [shy], { concealExistingUsers: true, requireVerified: true })
   await t.rejects(careless.advance(await careless.start()), { name: 'ConfigurationError', message: /Put verifyEmailStep\(\) before registerStep\(\)/ })
+})
+
+t.test('a code that is refused for now uses up none of the session', async (t) => {
+  const pass = clock(t)
+  const built = await accounts(t, { onboarding: { steps: [verifyEmailStep(), registerStep()] } })
+  const { onboarding } = built.app.bouncer
+  const { session } = await onboarding.start({ email })
+  for (let send = 0; send < 3; send++) await onboarding.advance(session, {})
+  for (let click = 0; click < 10; click++) await t.rejects(onboarding.advance(session, {}), { code: 'RATE_LIMITED' })
+  t.match(await onboarding.resume(session), { current_step: 'verify_email' })
+  pass(901)
+  await onboarding.advance(session, {})
+  t.match(await onboarding.advance(session, { code: mailedCode(built) }), { current_step: 'register' })
+})
+
+t.test('guesses of a password elsewhere do not keep the owner of an address out at the end', async (t) => {
+  const built = await accounts(t, { onboarding: { steps: [verifyEmailStep(), registerStep()] } })
+  const { onboarding } = built.app.bouncer
+  const origin = { address: '192.0.2.1' }
+  const { session } = await onboarding.start({ email }, origin)
+  await onboarding.advance(session, {}, { origin })
+  await onboarding.advance(session, { code: mailedCode(built) }, { origin })
+  for (let guess = 0; guess < 6; guess++) await built.call('POST', '/login', { email, password: 'a guess' })
+  t.match(await onboarding.advance(session, { password }, { origin }), { status: 'complete' })
+})
+
+t.test('steps that cannot be meant are refused when they are made', async (t) => {
+  for (const options of [{ codeTtl: 0 }, { codeTtl: NaN }, { codeTtl: '600' }, { codeTtl: 86_401 }]) t.throws(() => verifyEmailStep(options as { codeTtl: number }), /codeTtl in seconds/)
+  for (const options of [{ maxSends: 0 }, { maxGuesses: 1.5 }, { maxSends: '5' }]) t.throws(() => verifyEmailStep(options as { maxSends: number }), /whole numbers above 0/)
+  t.throws(() => termsStep({ version: '1', save: 'x' as unknown as () => void }), TypeError)
+  t.throws(() => profileStep({ schema: profileSchema } as unknown as Parameters<typeof profileStep>[0]), TypeError)
+})
+
+t.test('fields of a form: unions of what no form can choose from are no choice', async (t) => {
+  const schema = Type.Object({ agreed: Type.Union([Type.Literal(true), Type.Literal(false)]), size: Type.Union([Type.Literal('s'), Type.Null()]), rank: Type.Unsafe<string | null>({ enum: ['a', 'b', null] }) })
+  const built = await accounts(t, { onboarding: { steps: [registerStep(), profileStep({ schema, save: () => {} })] } })
+  const { session } = (await built.call('POST', '/onboarding/start', { email })).json()
+  const { hint } = (await built.call('POST', '/onboarding/advance', { session, data: { password } })).json()
+  t.strictSame(hint.fields.map(({ name, type, options }: Record<string, unknown>) => [name, type, options]), [['agreed', 'text', undefined], ['size', 'text', undefined], ['rank', 'select', ['a', 'b']]])
 })

@@ -20,8 +20,9 @@ export interface ProfileStepOptions<Schema extends TObject> {
   required?: boolean | ((flow: FlowView) => boolean | Promise<boolean>)
 }
 
-/** The step `profile`, after `register`: data of the application's own, which it keeps itself. */
+/** The step `profile`, after `register`: data of the application's own, which it keeps itself. Throws `TypeError` without `save`. */
 export function profileStep<Schema extends TObject> ({ schema, save, name = 'profile', title = 'About you', description, required = true }: ProfileStepOptions<Schema>): OnboardingStep<Schema> {
+  if (typeof save !== 'function') throw new TypeError('profileStep() takes { schema, save }, of which save is a function')
   return {
     name,
     schema,

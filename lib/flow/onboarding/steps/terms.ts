@@ -36,6 +36,7 @@ export interface TermsStepOptions {
  */
 export function termsStep ({ version, save, name = 'accept_terms', title = 'Terms of use', description }: TermsStepOptions): OnboardingStep<TermsSchema> {
   if (typeof version !== 'string' || version === '') throw new TypeError('termsStep() takes the version of the terms, a text that is not empty')
+  if (save !== undefined && typeof save !== 'function') throw new TypeError('termsStep() takes save, a function')
   return {
     name,
     schema: Type.Object({ accepted: Type.Literal(true), version: Type.Literal(version) }),

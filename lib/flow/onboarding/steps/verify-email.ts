@@ -20,6 +20,8 @@ export interface VerifyEmailOptions {
 const NAME = 'verify_email'
 const DIGITS = 6
 const GUESSES_PER_CODE = 5
+/** Seconds. */
+const DAY = 86_400
 
 /** What is kept of the code that was sent last. */
 interface Sent { digest: string, expiresAt: number, number: number }
@@ -28,10 +30,16 @@ interface Sent { digest: string, expiresAt: number, number: number }
  * The step `verify_email`: without `code` one is sent, by the event
  * `onboarding_code_requested`; with the code the address counts as verified.
  * Always required. Another code takes the place of the one before, and gives no
- * guesses back; whoever guesses too often starts again.
+ * guesses back; whoever guesses too often starts again. Throws `TypeError` for
+ * options that cannot be meant.
  */
 export function verifyEmailStep ({ codeTtl = 600, maxSends = 5, maxGuesses = 10 }: VerifyEmailOptions = {}): OnboardingStep<VerifyEmailSchema> {
+  if (!(typeof codeTtl === 'number' && codeTtl > 0 && codeTtl <= DAY)) throw new TypeError('verifyEmailStep() takes codeTtl in seconds, above 0 and up to a day')
+  if (![maxSends, maxGuesses].every((max) => Number.isInteger(max) && max > 0)) throw new TypeError('verifyEmailStep() takes maxSends and maxGuesses, whole numbers above 0')
+
   async function send ({ account, count, digest, data, now }: StepContext): Promise<StepOutcome> {
+    // First: one that is refused for now uses up none of the session's.
+    await account.beginSend()
     if (!await count('sends', maxSends)) return { errors: ['No more codes can be sent: start again'], end: true }
     const code = randomDigits(DIGITS)
     const expiresAt = now + codeTtl * 1000
