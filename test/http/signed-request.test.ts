@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { connect } from 'node:http2'
+import { Readable } from 'node:stream'
 import { json } from 'node:stream/consumers'
 import { gzipSync } from 'node:zlib'
 import type { FastifyInstance, FastifyServerOptions, LightMyRequestResponse } from 'fastify'
@@ -306,6 +307,46 @@ t.test('a body that nobody reads to its end is not taken for verified', async (t
   t.equal((await app.inject({ url: '/', headers: empty })).statusCode, 200, 'the digest of no body')
   const wrong = signed({ method: 'GET', url: '/', body: '', headers: { 'content-digest': 'sha-256=:AAAA:' }, clock: Date.now })
   badly(t, await app.inject({ url: '/', headers: wrong.headers }))
+})
+
+t.test('attack: a body so slow that its nonce would be remembered for no time at all', async (t) => {
+  const asked: number[] = []
+  const { app, pass, reached } = await hooks(t, { remember: async (_key, ttl) => asked.push(ttl) > 0 })
+  const { body, ...request } = signed()
+  async function * slowly () {
+    yield body.slice(0, 3)
+    pass(362)
+    yield body.slice(3)
+  }
+  const headers = { ...request.headers, 'content-length': String(body.length) }
+  refused(t, await app.inject({ ...request as object, headers, payload: Readable.from(slowly()) }), 400, 'SIGNATURE_EXPIRED')
+  t.strictSame(asked, [])
+  t.strictSame(reached, [])
+})
+
+t.test('attack: a body that no header announces', async (t) => {
+  const app = await build(t)
+  const parsed: string[] = []
+  app.addContentTypeParser('text/plain', { parseAs: 'string' }, (_request, body, done) => { parsed.push(String(body)); done(null, body) })
+  app.addContentTypeParser('text/csv', async (_request: unknown, payload: Readable) => { for await (const chunk of payload) parsed.push(String(chunk)) })
+  app.post('/', { preHandler: app.requireSignedRequest({ keys }) }, async () => 'in')
+  const post = async (type: string, more: object, payload?: Readable) => {
+    const { headers } = signed({ url: '/', body: '', headers: { 'content-type': type }, clock: Date.now })
+    return await app.inject({ method: 'POST', url: '/', headers: { ...headers, ...more }, ...payload !== undefined && { payload } })
+  }
+  for (const type of ['text/plain', 'text/csv']) {
+    for (const more of [{}, { 'content-length': '0' }]) badly(t, await post(type, more, Readable.from(['unsigned', ' and long'])))
+  }
+  t.strictSame(parsed, [])
+  t.equal((await post('text/csv', {})).statusCode, 200, 'nothing is announced, and nothing comes')
+})
+
+t.test('attack: a body that is buffered is not read', async (t) => {
+  const app = await build(t)
+  app.addContentTypeParser('text/plain', (_request, _payload, done) => { setTimeout(done, 50, null, 'not read') })
+  app.post('/', { preHandler: app.requireSignedRequest({ keys }) }, async () => 'in')
+  const { headers } = signed({ url: '/', body: 'x', headers: { 'content-type': 'text/plain' }, clock: Date.now })
+  badly(t, await app.inject({ method: 'POST', url: '/', headers, payload: 'x' }))
 })
 
 t.test('in a scope, in preValidation, twice, beside a guard for users, before or after the route', async (t) => {
