@@ -3,7 +3,7 @@ import { systemClock, type Clock } from './clock.js'
 import { ConfigurationError } from './errors/operation.js'
 import { BadSignatureError, SignatureExpiredError } from './errors/signing.js'
 import { deriveKey, digest, equal } from './random.js'
-import { knownOptions } from './signing/call-options.js'
+import { givenOptions } from './signing/call-options.js'
 import { MIN_SECRET_BYTES, readSecrets, type Secrets } from './signing/secrets.js'
 import { urlSigner, type UrlSigner } from './signing/urls.js'
 import { isSeconds, SECONDS } from './signing/whole-seconds.js'
@@ -119,7 +119,7 @@ function valueSigner ({ plain, timed, separator, clockTolerance, clock, told }: 
   const seconds = (): number => Math.floor(clock() / 1000)
 
   function sign (value: string, options: { timestamp?: boolean } = {}): string {
-    knownOptions(options, 'sign()', 'timestamp')
+    givenOptions(options, 'sign()', 'timestamp')
     if (typeof value !== 'string' || !value.isWellFormed()) throw new TypeError('sign() takes well-formed text')
     if (value.length > MAX_LENGTH) throw new TypeError(`sign() takes ${MAX_LENGTH} characters at most`)
     const { timestamp = false } = options
@@ -130,7 +130,7 @@ function valueSigner ({ plain, timed, separator, clockTolerance, clock, told }: 
   }
 
   function read (signed: string, options: UnsignOptions = {}): SignedValue {
-    knownOptions(options, 'unsign()', 'maxAge', 'timestamp')
+    givenOptions(options, 'unsign()', 'maxAge', 'timestamp')
     const { maxAge, timestamp } = options
     if (maxAge !== undefined && !isSeconds(maxAge)) throw new TypeError('maxAge must be a whole number of seconds, 0 or more')
     if (timestamp !== undefined && timestamp !== true) throw new TypeError('timestamp must be true, or be left out')
