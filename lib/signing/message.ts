@@ -32,7 +32,8 @@ const COMPONENT = /^"(@method|@path|@query|[a-z0-9-]{1,64})"$/
 const PARAMETERS = ['created', 'expires', 'nonce', 'keyid', 'alg']
 /** Long enough for 96 random bits, and nothing anybody would take for a small number. */
 const NONCE = /^[!-~]{16,128}$/
-const KEY_ID = /^[!-~]{1,128}$/
+/** Visible ASCII without quotes and backslashes: what a string without escapes can hold. */
+export const KEY_ID = /^[!#-[\]-~]{1,128}$/
 
 /**
  * Reads the headers Signature-Input and Signature: one signature, of HMAC-SHA-256,

@@ -9,7 +9,9 @@ import type { FastifyInstance, FastifyServerOptions, LightMyRequestResponse } fr
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import authPlugin, { memoryStore, RateLimitError, signRequest, type AuthPluginOptions, type SignedRequestOptions, type SignRequestOptions } from '../../index.js'
+import { nonceCheck } from '../../lib/http/nonces.js'
 import { messageMac, signatureBase } from '../../lib/signing/message.js'
+import { readKeys } from '../../lib/signing/request-keys.js'
 import { bearer, build, inTestEnvironment, options, refused, server } from '../build.js'
 import { logged } from '../log-lines.js'
 import { buildDocumented, codesOf, operationOf, USER_CODES } from '../openapi/document.js'
@@ -111,7 +113,8 @@ t.test('a request that was changed does not pass, whatever was changed', async (
   for (const [name, changes] of attacks) {
     await t.test(name, async (t) => {
       const response = await send({}, changes)
-      if (response.statusCode !== 404) badly(t, response)
+      if (name === 'the path') t.equal(response.statusCode, 404, 'no route')
+      else badly(t, response)
     })
   }
   t.strictSame(reached, [])
@@ -253,6 +256,13 @@ t.test('what cannot be decided is refused', async (t) => {
       t.notMatch(response.payload, /hidden/)
       t.strictSame(reached, [])
     })
+  }
+})
+
+t.test('attack: a lookup of keys, or a memory, that never answers holds no connection', async (t) => {
+  for (const silent of [async () => await new Promise<never>(() => {}), () => ({ then () {} }) as Promise<never>]) {
+    await t.rejects(readKeys(silent, 5)('billing'), { name: 'AuthUnavailableError', dependency: 'keys' })
+    await t.rejects(nonceCheck(silent, 5)('billing', 'nonce', 1000), { name: 'AuthUnavailableError', dependency: 'nonces' })
   }
 })
 
@@ -427,6 +437,8 @@ t.test('what requireSignedRequest() does not take', async (t) => {
   const app = await build(t)
   const cases: Array<[given: unknown, option: string]> = [
     [undefined, 'requireSignedRequest().keys'], [{}, 'keys'], [{ keys: {} }, 'keys'], [{ keys: null }, 'keys'], [{ keys: 'x' }, 'keys'],
+    [{ keys: [secret] }, 'keys'], [{ keys: new Map([['a', secret]]) }, 'keys'],
+    ...['', 'a b', 'a"b', 'a\\b', 'é', 'x'.repeat(129)].map((keyId): [unknown, string] => [{ keys: { [keyId]: secret } }, 'keys']),
     [{ keys: { a: 'short' } }, 'keys.a'], [{ keys: { a: [] } }, 'keys.a'], [{ keys: { a: Buffer.alloc(31) } }, 'keys.a'],
     ...[0, -1, 1.5, NaN, '300', 86_401].map((window): [unknown, string] => [{ keys, window }, 'requireSignedRequest().window']),
     ...['x', [''], ['Content-Type'], ['@method'], [1]].map((headers): [unknown, string] => [{ keys, headers }, 'requireSignedRequest().headers']),
@@ -449,6 +461,15 @@ t.test('what signRequest() does not sign', async (t) => {
   t.throws(() => signRequest({ ...right, headers: { 'bad name': 'a' } }), TypeError)
   t.throws(() => signRequest({ ...right, headers: { a: '1', A: '2', '@path': 'b' } }), TypeError)
   t.throws(() => signRequest({ ...right, secret: 'short' }), { name: 'ConfigurationError' })
+  t.throws(() => signRequest({ ...right, payload: '{}' } as never), { name: 'TypeError', message: /no option payload/ }, 'a body that would not be signed')
+  t.throws(() => signRequest(undefined as never), TypeError)
+  t.doesNotThrow(() => signRequest({ ...right, method: undefined, body: undefined, headers: undefined }))
+})
+
+t.test('a method that fetch() would send as it is, and no server know, is not signed', async (t) => {
+  const right = { keyId: 'billing', secret, url: '/' }
+  for (const method of ['patch', 'Patch', 'query', '', 1, null]) t.throws(() => signRequest({ ...right, method: method as string }), TypeError, String(method))
+  for (const method of ['PATCH', 'QUERY', 'get', 'Head', 'options', 'post', 'put', 'delete']) t.doesNotThrow(() => signRequest({ ...right, method }), method)
 })
 
 t.test('enabled: false lets everyone through here too', async (t) => {
