@@ -26,7 +26,7 @@ export interface SignerOptions extends AnySignerOptions {
   unsalted?: undefined
 }
 
-/** What {@link createSigner} takes for values in the form of tortoise-auth, which are bound to no purpose. */
+/** What {@link createSigner} takes for values in the form of tortoise-auth, which are bound to no purpose. Never with `jwt.secret`: it could sign tokens. */
 export interface UnsaltedSignerOptions extends AnySignerOptions {
   unsalted: true
   purpose?: undefined
