@@ -1,6 +1,6 @@
 import { createHash, createHmac } from 'node:crypto'
 import { BadSignatureError } from '../errors/signing.js'
-import { equal } from '../random.js'
+import { anyKey } from '../random.js'
 import { SECONDS } from './whole-seconds.js'
 
 /** What a request says of its signature (RFC 9421, section 4), and the signature. */
@@ -107,8 +107,7 @@ export function messageMac (key: Buffer, base: string): string {
 
 /** Whether one of the keys signed `base`. */
 export function verifiesMessage (keys: readonly Buffer[], base: string, signature: string): boolean {
-  const given = Buffer.from(signature)
-  return keys.some((key) => equal(given, Buffer.from(messageMac(key, base))))
+  return anyKey(keys, signature, (key) => messageMac(key, base))
 }
 
 /** The value of Content-Digest (RFC 9530, section 2) for a body of this SHA-256. */

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js'
 import { BadSignatureError, SignatureExpiredError } from '../errors/signing.js'
-import { equal, mac } from '../random.js'
+import { anyKey, mac } from '../random.js'
 import { givenOptions } from './call-options.js'
 import { isSeconds, SECONDS } from './whole-seconds.js'
 
@@ -66,8 +66,7 @@ export function urlSigner (keys: readonly Buffer[], clock: Clock): UrlSigner {
     const [, signature] = TAIL.exec(target.slice(-TAIL_LENGTH)) ?? []
     const [, expires] = EXPIRES.exec(signed) ?? []
     if (signature === undefined || expires === undefined) throw new BadSignatureError({ reason: 'malformed' })
-    const given = Buffer.from(signature)
-    if (!keys.some((key) => equal(given, Buffer.from(mac(key, method, signed).toString('base64url'))))) throw new BadSignatureError({ reason: 'mismatch' })
+    if (!anyKey(keys, signature, (key) => mac(key, method, signed).toString('base64url'))) throw new BadSignatureError({ reason: 'mismatch' })
     if (seconds() > Number(expires)) throw new SignatureExpiredError()
     return { expiresAt: new Date(Number(expires) * 1000) }
   }
