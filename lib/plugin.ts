@@ -161,14 +161,18 @@ function refuseCollisions (instance: FastifyInstance, { userProperty, jwt }: Set
   instance.addHook('onReady', async () => {
     if ('bouncer' in Object.getPrototypeOf(instance)) throw nested()
   })
-  if (instance.hasRequestDecorator(userProperty)) throw taken(userProperty)
+  const wanted = new Map([['signedBy', signedByTaken], [userProperty, () => taken(userProperty)]])
+  for (const [name, problem] of wanted) {
+    if (instance.hasRequestDecorator(name)) throw problem()
+  }
   if (jwt?.show === true && instance.hasDecorator('jwt')) {
     throw new ConfigurationError({ option: 'jwt.decorate', message: 'jwt.decorate would show a second @fastify/jwt to an application that has one already. Leave it out; app.bouncer.jwt signs.' })
   }
   // Others that want the name later would only learn that it is there already.
   const decorate = instance.decorateRequest as (...args: unknown[]) => FastifyInstance
   function refusing (this: FastifyInstance, name: unknown, ...rest: unknown[]): FastifyInstance {
-    if (name === userProperty && this.hasRequestDecorator(userProperty)) throw taken(userProperty)
+    const problem = wanted.get(name as string)
+    if (problem !== undefined && this.hasRequestDecorator(name as string)) throw problem()
     return decorate.call(this, name, ...rest)
   }
   instance.decorateRequest = refusing as FastifyInstance['decorateRequest']
@@ -180,6 +184,10 @@ function nested (): ConfigurationError {
 
 function taken (userProperty: string): ConfigurationError {
   return new ConfigurationError({ option: 'userProperty', message: `request.${userProperty} is wanted twice, perhaps by @fastify/jwt or @fastify/passport besides fastify-bouncer. Give userProperty another name, such as 'principal'.` })
+}
+
+function signedByTaken (): ConfigurationError {
+  return new ConfigurationError({ option: 'register', message: 'request.signedBy is wanted twice: here it is the key id of a signed request. Give the application\'s own another name.' })
 }
 
 function decorateRequest (instance: FastifyInstance, userProperty: string, authenticate: Authenticator): void {

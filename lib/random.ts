@@ -42,6 +42,12 @@ export function deriveKey (secret: string | Buffer, purpose: string): Buffer {
   return Buffer.from(hkdfSync('sha256', secret, 'fastify-bouncer', purpose, 32))
 }
 
+/** Whether a MAC, as text, is that of one of the keys. As text, of which there is one spelling: the last character of another may stand for the same bytes. */
+export function anyKey (keys: readonly Buffer[], given: string, macOf: (key: Buffer) => string): boolean {
+  const bytes = Buffer.from(given)
+  return keys.some((key) => equal(bytes, Buffer.from(macOf(key))))
+}
+
 /** Compares in a time that tells nothing but the lengths. */
 export function equal (a: Buffer, b: Buffer): boolean {
   return a.length === b.length && timingSafeEqual(a, b)

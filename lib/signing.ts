@@ -2,8 +2,8 @@ import { createHmac } from 'node:crypto'
 import { systemClock, type Clock } from './clock.js'
 import { ConfigurationError } from './errors/operation.js'
 import { BadSignatureError, SignatureExpiredError } from './errors/signing.js'
-import { deriveKey, digest, equal } from './random.js'
-import { knownOptions } from './signing/call-options.js'
+import { anyKey, deriveKey, digest } from './random.js'
+import { givenOptions } from './signing/call-options.js'
 import { MIN_SECRET_BYTES, readSecrets, type Secrets } from './signing/secrets.js'
 import { urlSigner, type UrlSigner } from './signing/urls.js'
 import { isSeconds, SECONDS } from './signing/whole-seconds.js'
@@ -26,7 +26,7 @@ export interface SignerOptions extends AnySignerOptions {
   unsalted?: undefined
 }
 
-/** What {@link createSigner} takes for values in the form of tortoise-auth, which are bound to no purpose. */
+/** What {@link createSigner} takes for values in the form of tortoise-auth, which are bound to no purpose. Never with `jwt.secret`: it could sign tokens. */
 export interface UnsaltedSignerOptions extends AnySignerOptions {
   unsalted: true
   purpose?: undefined
@@ -119,7 +119,7 @@ function valueSigner ({ plain, timed, separator, clockTolerance, clock, told }: 
   const seconds = (): number => Math.floor(clock() / 1000)
 
   function sign (value: string, options: { timestamp?: boolean } = {}): string {
-    knownOptions(options, 'sign()', 'timestamp')
+    givenOptions(options, 'sign()', 'timestamp')
     if (typeof value !== 'string' || !value.isWellFormed()) throw new TypeError('sign() takes well-formed text')
     if (value.length > MAX_LENGTH) throw new TypeError(`sign() takes ${MAX_LENGTH} characters at most`)
     const { timestamp = false } = options
@@ -130,7 +130,7 @@ function valueSigner ({ plain, timed, separator, clockTolerance, clock, told }: 
   }
 
   function read (signed: string, options: UnsignOptions = {}): SignedValue {
-    knownOptions(options, 'unsign()', 'maxAge', 'timestamp')
+    givenOptions(options, 'unsign()', 'maxAge', 'timestamp')
     const { maxAge, timestamp } = options
     if (maxAge !== undefined && !isSeconds(maxAge)) throw new TypeError('maxAge must be a whole number of seconds, 0 or more')
     if (timestamp !== undefined && timestamp !== true) throw new TypeError('timestamp must be true, or be left out')
@@ -179,9 +179,6 @@ function hmac (key: Buffer, text: string): string {
   return createHmac('sha256', key).update(text).digest('base64url')
 }
 
-// As text, of which there is one spelling: the last character of another may
-// stand for the same bytes. A character that is not ASCII makes it longer.
 function signedBy (keys: readonly Buffer[], text: string, signature: string): boolean {
-  const given = Buffer.from(signature)
-  return keys.some((key) => equal(given, Buffer.from(hmac(key, text))))
+  return anyKey(keys, signature, (key) => hmac(key, text))
 }

@@ -64,6 +64,16 @@ t.test('a userProperty that is taken by Fastify or the application is refused', 
   t.doesNotThrow(() => later.decorateRequest('other', null))
 })
 
+t.test('an application that has a request.signedBy of its own is told so, before and after', async (t) => {
+  const problem = { name: 'ConfigurationError', option: 'register', message: /request\.signedBy/ }
+  const app = server(t)
+  app.decorateRequest('signedBy', null)
+  await t.rejects(async () => { await app.register(authPlugin, options) }, problem)
+  const later = await build(t)
+  t.throws(() => later.decorateRequest('signedBy', null), problem)
+  await t.rejects(async () => { await server(t).register(authPlugin, { ...options, userProperty: 'signedBy' }) }, { name: 'ConfigurationError', option: 'userProperty' })
+})
+
 for (const environmentName of ['development', 'test']) {
   t.test(`enabled: false in ${environmentName} lets everyone through, warns at start, and signs nobody in`, async (t) => {
     environment(t, environmentName)

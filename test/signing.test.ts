@@ -170,6 +170,19 @@ t.test('a mistake in a call is a TypeError, and never a value without a limit', 
   for (const options of [true, null, { timestamp: 1 }, { timestamps: true }]) t.throws(() => sign('v', options as never), TypeError, JSON.stringify(options))
 })
 
+t.test('attack: a limit that is undefined, such as one that a configuration lacks', async (t) => {
+  const { sign, unsign, read, signUrl, verifyUrl } = signer()
+  const signed = sign('v', { timestamp: true })
+  for (const options of [{ maxAge: undefined }, { timestamp: undefined }, { maxAge: undefined, timestamp: true }]) {
+    t.throws(() => unsign(signed, options as never), { name: 'TypeError', message: /^unsign\(\): (maxAge|timestamp) is undefined/ })
+    t.throws(() => read(signed, options as never), TypeError)
+  }
+  t.throws(() => sign('v', { timestamp: undefined }), TypeError)
+  t.throws(() => signUrl('/a', { expiresIn: 60, method: undefined }), TypeError)
+  t.throws(() => signUrl('/a', { expiresIn: undefined } as never), TypeError)
+  t.throws(() => verifyUrl(signUrl('/a', { expiresIn: 60 }), { method: undefined }), TypeError)
+})
+
 t.test('options that cannot be meant', async (t) => {
   const cases: Array<[options: object, option: string]> = [
     [{}, 'purpose'], [{ secret }, 'purpose'], [{ secret, purpose: '' }, 'purpose'], [{ secret, purpose: 1 }, 'purpose'], [{ secret, purpose, unsalted: true }, 'purpose'],

@@ -6,7 +6,7 @@ import { BadSignatureError } from '../errors/signing.js'
 import { contentDigest } from '../signing/message.js'
 
 /** A body on its way to its parser. */
-export interface DigestedBody {
+export interface WatchedBody {
   readonly stream: Readable
   /** Whether it was read to its end, and is the one that was promised. */
   isRight (): boolean
@@ -22,7 +22,7 @@ export function announcesBody ({ headers, raw }: FastifyRequest): boolean {
  * Passes a body on, and ends with {@link BadSignatureError} in place of the end
  * when it is not the one of `promised`: no parser gets to see it.
  */
-export function digestBody (payload: Readable, promised: string, reply: FastifyReply): DigestedBody {
+export function digestBody (payload: Readable, promised: string, reply: FastifyReply): WatchedBody {
   const hash = createHash('sha256')
   let right = false
   const stream = new Transform({
@@ -35,8 +35,28 @@ export function digestBody (payload: Readable, promised: string, reply: FastifyR
       done(right ? null : new BadSignatureError({ reason: 'body' }))
     }
   })
+  watch(payload, stream, reply)
+  // What came in is not yet read: it may lie in the buffers of this stream.
+  return { stream, isRight: () => right && stream.readableEnded }
+}
+
+/** For a body that nobody announced: where one comes all the same, no byte of it gets to a parser, which sees {@link BadSignatureError} in place of the end. */
+export function refuseBody (payload: Readable, reply: FastifyReply): WatchedBody {
+  let came = false
+  const stream = new Transform({
+    transform (_chunk, _encoding, done) {
+      came = true
+      done()
+    },
+    // Not before: it would take the connection from the answer.
+    flush (done) { done(came ? new BadSignatureError({ reason: 'body_not_covered' }) : null) }
+  })
+  watch(payload, stream, reply)
+  return { stream, isRight: () => !came }
+}
+
+function watch (payload: Readable, stream: Transform, reply: FastifyReply): void {
   pipeline(payload, stream, () => {})
   // What nobody reads would keep the connection from its next request.
   reply.raw.once('finish', () => { stream.resume() })
-  return { stream, isRight: () => right }
 }

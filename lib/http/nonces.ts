@@ -1,5 +1,4 @@
-import { AuthError } from '../errors/auth-error.js'
-import { AuthUnavailableError } from '../errors/operation.js'
+import { settle } from '../promise.js'
 import { digest } from '../random.js'
 
 /**
@@ -9,19 +8,17 @@ import { digest } from '../random.js'
  */
 export type Remember = (key: string, ttl: number) => Promise<boolean>
 
-/** Whether a nonce of a key id is new. What fails is an {@link AuthUnavailableError}: what cannot be remembered could be replayed. */
+/** Whether a nonce of a key id is new. What fails is an `AuthUnavailableError`: what cannot be remembered could be replayed. */
 export type NonceCheck = (keyId: string, nonce: string, ttl: number) => Promise<boolean>
 
+/** How long a function of an application's may take, in milliseconds. */
+const TIMEOUT = 5000
+
 /** Checks nonces with an application's own function, or in a store. */
-export function nonceCheck (first: Remember): NonceCheck {
+export function nonceCheck (first: Remember, timeout = TIMEOUT): NonceCheck {
   return async (keyId, nonce, ttl) => {
     const key = `signed-request:${digest(JSON.stringify([keyId, nonce]))}`
-    try {
-      // Exactly: an answer of another kind is a fault of the function's, not a new nonce.
-      return await first(key, ttl) === true
-    } catch (cause) {
-      if (cause instanceof AuthError) throw cause
-      throw new AuthUnavailableError({ dependency: 'nonces', cause })
-    }
+    // Exactly: an answer of another kind is a fault of the function's, not a new nonce.
+    return await settle(() => first(key, ttl), 'remember()', 'nonces', timeout) === true
   }
 }

@@ -72,12 +72,26 @@ function secure (operation: Operation, { access, proofs, bearerOnly }: Operation
   if (access === 'anonymous') {
     // Also where the whole document has none: linters ask that it be said.
     operation.security = proofs.length === 0 ? [] : [proven]
+    leaveOut(operation, proofs)
     return
   }
   const alternatives = (bearerOnly ? schemes.slice(0, 1) : schemes).map((scheme) => ({ [nameOf(scheme)]: [], ...proven }))
   operation.security = access === 'user' ? alternatives : [...alternatives, proven]
-  // The scheme says it; as a parameter it would be declared twice.
-  const parameters = operation.parameters?.filter((parameter) => parameter.in !== 'header' || parameter.name?.toLowerCase() !== 'authorization')
+  leaveOut(operation, ['bearer', ...proofs])
+}
+
+/** What each scheme comes in, as `in name`. */
+const COMES_IN: Record<AnyScheme, readonly string[]> = {
+  bearer: ['header authorization'],
+  basic: ['header authorization'],
+  signedUrl: ['query expires', 'query signature'],
+  signedRequest: ['header signature']
+}
+
+// The scheme says it; as a parameter it would be declared twice.
+function leaveOut (operation: Operation, schemes: readonly AnyScheme[]): void {
+  const said = schemes.flatMap((scheme) => COMES_IN[scheme])
+  const parameters = operation.parameters?.filter(({ in: place, name }) => !said.includes(`${place} ${place === 'header' ? name?.toLowerCase() : name}`))
   if (parameters?.length === 0) delete operation.parameters
   else if (parameters !== undefined) operation.parameters = parameters
 }

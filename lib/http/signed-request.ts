@@ -5,7 +5,7 @@ import { BadSignatureError, SignatureExpiredError } from '../errors/signing.js'
 import { EMPTY_DIGEST, readMessageSignature, signatureBase, verifiesMessage, type MessageSignature } from '../signing/message.js'
 import { readKeys, type RequestKeys } from '../signing/request-keys.js'
 import { isSeconds } from '../signing/whole-seconds.js'
-import { announcesBody, digestBody } from './body-digest.js'
+import { announcesBody, digestBody, refuseBody, type WatchedBody } from './body-digest.js'
 import { nonceCheck, type NonceCheck, type Remember } from './nonces.js'
 import { proofPolicy, type Policy } from './policy.js'
 import type { Refuser } from './refusal.js'
@@ -76,7 +76,7 @@ export function signedRequestPolicy (options: SignedRequestOptions, { enabled, r
 interface RequestCheck {
   /** Everything but the body and the nonce: what can be known before the body is read. */
   check (request: FastifyRequest): Promise<MessageSignature>
-  /** The body, and then the nonce: only what was signed is remembered. */
+  /** The body, the time once more, and then the nonce: only what was signed is remembered. */
   conclude (request: FastifyRequest, known: Pending): Promise<void>
 }
 
@@ -85,8 +85,8 @@ function createCheck (options: SignedRequestOptions, remember: SignedRequestPart
   const find = readKeys(options.keys)
   const isNew: NonceCheck = nonceCheck(options.remember ?? remember())
 
-  function checkTime ({ created, expires = Infinity }: MessageSignature): void {
-    const age = Math.floor(clock() / 1000) - created
+  function checkTime ({ created, expires = Infinity }: MessageSignature, now: number): void {
+    const age = Math.floor(now / 1000) - created
     if (age < -window) throw new BadSignatureError({ reason: 'future' })
     if (age > window || created + age > expires) throw new SignatureExpiredError({ age, maxAge: Math.min(window, expires - created) })
   }
@@ -100,13 +100,17 @@ function createCheck (options: SignedRequestOptions, remember: SignedRequestPart
       if (keys === undefined) throw new BadSignatureError({ reason: 'unknown_key' })
       const base = signatureBase({ method, target: originalUrl, headers: sent }, components, parameters)
       if (!verifiesMessage(keys, base, signature.signature)) throw new BadSignatureError({ reason: 'mismatch' })
-      checkTime(signature)
+      checkTime(signature, clock())
       return signature
     },
 
-    async conclude (request, { signature: { keyId, nonce, created }, isRight }) {
+    async conclude (request, { signature, isRight }) {
       if (!isRight()) throw new BadSignatureError({ reason: 'body_unread' })
-      const ttl = (created + window + 1) * 1000 - clock() + MARGIN
+      const { keyId, nonce, created } = signature
+      const now = clock()
+      // Again: a body may take its time, and a nonce that is no longer remembered would be new once more.
+      checkTime(signature, now)
+      const ttl = (created + window + 1) * 1000 - now + MARGIN
       if (!await isNew(keyId, nonce, ttl)) throw new BadSignatureError({ reason: 'replayed' })
       request.signedBy = keyId
     }
@@ -114,11 +118,11 @@ function createCheck (options: SignedRequestOptions, remember: SignedRequestPart
 }
 
 /** Throws {@link BadSignatureError} for a body that was not signed, or that is none. */
-function watchBody (request: FastifyRequest, reply: FastifyReply, payload: RequestPayload, { components }: MessageSignature): { isRight: () => boolean, stream: RequestPayload } {
+function watchBody (request: FastifyRequest, reply: FastifyReply, payload: RequestPayload, { components }: MessageSignature): WatchedBody {
   const promised = components.includes('content-digest') ? request.headers['content-digest'] : undefined
   if (!announcesBody(request)) {
     if (promised !== undefined && promised !== EMPTY_DIGEST) throw new BadSignatureError({ reason: 'body' })
-    return { isRight: () => true, stream: payload }
+    return refuseBody(payload, reply)
   }
   if (typeof promised !== 'string') throw new BadSignatureError({ reason: 'body_not_covered' })
   return digestBody(payload, promised, reply)

@@ -1,6 +1,6 @@
 import { createHash, createHmac } from 'node:crypto'
 import { BadSignatureError } from '../errors/signing.js'
-import { equal } from '../random.js'
+import { anyKey } from '../random.js'
 import { SECONDS } from './whole-seconds.js'
 
 /** What a request says of its signature (RFC 9421, section 4), and the signature. */
@@ -32,7 +32,8 @@ const COMPONENT = /^"(@method|@path|@query|[a-z0-9-]{1,64})"$/
 const PARAMETERS = ['created', 'expires', 'nonce', 'keyid', 'alg']
 /** Long enough for 96 random bits, and nothing anybody would take for a small number. */
 const NONCE = /^[!-~]{16,128}$/
-const KEY_ID = /^[!-~]{1,128}$/
+/** Visible ASCII without quotes and backslashes: what a string without escapes can hold. */
+export const KEY_ID = /^[!#-[\]-~]{1,128}$/
 
 /**
  * Reads the headers Signature-Input and Signature: one signature, of HMAC-SHA-256,
@@ -106,8 +107,7 @@ export function messageMac (key: Buffer, base: string): string {
 
 /** Whether one of the keys signed `base`. */
 export function verifiesMessage (keys: readonly Buffer[], base: string, signature: string): boolean {
-  const given = Buffer.from(signature)
-  return keys.some((key) => equal(given, Buffer.from(messageMac(key, base))))
+  return anyKey(keys, signature, (key) => messageMac(key, base))
 }
 
 /** The value of Content-Digest (RFC 9530, section 2) for a body of this SHA-256. */

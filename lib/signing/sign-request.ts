@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { systemClock, type Clock } from '../clock.js'
 import { randomToken, systemRandom, type RandomBytes } from '../random.js'
+import { knownOptions } from './call-options.js'
 import { contentDigest, messageMac, readMessageSignature, signatureBase, TARGET_COMPONENTS } from './message.js'
 import { MIN_SECRET_BYTES, readSecrets } from './secrets.js'
 
@@ -10,7 +11,7 @@ export interface SignRequestOptions {
   keyId: string
   /** At least 32 bytes. */
   secret: string | Uint8Array
-  /** Default `GET`. */
+  /** Default `GET`. In upper case, but for those that `fetch()` puts in upper case itself: `patch` it sends as it is. */
   method?: string
   /** A path, or an address of which path and query are signed. */
   url: string
@@ -24,6 +25,10 @@ export interface SignRequestOptions {
   random?: RandomBytes
 }
 
+/** What stands in a request line in upper case: fetch() makes it so for six methods alone (Fetch standard, section 2.2.1). */
+const METHOD = /^[A-Z][A-Z-]*$/
+const MENDED = /^(?:delete|get|head|options|post|put)$/i
+
 /**
  * The headers of a request, with those of its signature among them:
  * `fetch(url, { method, body, headers: signRequest({ ... }) })`. HTTP Message
@@ -35,10 +40,12 @@ export interface SignRequestOptions {
  * {@link TypeError} for what cannot be sent so.
  */
 export function signRequest (options: SignRequestOptions): Record<string, string> {
+  knownOptions(options, 'signRequest()', 'keyId', 'secret', 'method', 'url', 'body', 'headers', 'clock', 'random')
   const { keyId, method = 'GET', url, body = '', clock = systemClock, random = systemRandom } = options
   const [key] = readSecrets(options.secret, 'secret', MIN_SECRET_BYTES)
   if (typeof body !== 'string' && !(body instanceof Uint8Array)) throw new TypeError('signRequest() takes a body as it will be sent: text or bytes')
   if (typeof keyId !== 'string') throw new TypeError('signRequest() needs a keyId')
+  if (typeof method !== 'string' || !(METHOD.test(method) || MENDED.test(method))) throw new TypeError('signRequest() takes a method in upper case, as it will be sent, such as PATCH')
   const { pathname, search } = new URL(url, 'http://fastify-bouncer.invalid')
   const headers = Object.fromEntries(Object.entries(options.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]))
   if (body.length > 0) headers['content-digest'] = contentDigest(createHash('sha256').update(body).digest())

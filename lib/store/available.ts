@@ -1,6 +1,5 @@
-import { AuthError } from '../errors/auth-error.js'
-import { AuthUnavailableError, ConfigurationError } from '../errors/operation.js'
-import { isThenable } from '../promise.js'
+import { ConfigurationError } from '../errors/operation.js'
+import { settle } from '../promise.js'
 import type { EphemeralOnlyStore, EphemeralStore, FactorStore, IdentityStore, SessionStore, Store, UserStore } from './contract.js'
 
 /** Every verb of a part; the compiler misses none. */
@@ -47,28 +46,4 @@ function guard (store: Store | EphemeralOnlyStore, part: keyof Parts, timeout: n
     guarded[verb] = (...args) => settle(() => (verbs[verb] as Verb)(...args), name, part, timeout)
   }
   return guarded
-}
-
-/** What a call answers, when it does; nothing found may be null in a store of an application's own. */
-function settle (call: () => unknown, name: string, dependency: string, timeout?: number): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const fail = (cause: unknown): void => reject(cause instanceof AuthError ? cause : new AuthUnavailableError({ dependency, message: `${name} failed`, cause }))
-    let answer: unknown
-    try {
-      answer = call()
-    } catch (error) {
-      return fail(error)
-    }
-    if (!isThenable(answer)) return resolve(answer ?? undefined)
-    const timer = timeout === undefined
-      ? undefined
-      : setTimeout(() => reject(new AuthUnavailableError({ dependency, message: `${name} did not answer within ${timeout} ms` })), timeout)
-    Promise.resolve(answer).then((value) => {
-      clearTimeout(timer)
-      resolve(value ?? undefined)
-    }, (error: unknown) => {
-      clearTimeout(timer)
-      fail(error)
-    })
-  })
 }

@@ -3,7 +3,7 @@ import auth from '@fastify/auth'
 import swagger from '@fastify/swagger'
 import { Type } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
-import authPlugin, { errorResponses, InsufficientGroupsError, InvalidPasswordError, MissingTokenError, PasswordPolicyError, TokenExpiredError, UserNotFoundError } from '../../index.js'
+import authPlugin, { createSigner, errorResponses, InsufficientGroupsError, InvalidPasswordError, MissingTokenError, PasswordPolicyError, TokenExpiredError, UserNotFoundError } from '../../index.js'
 import { bearer, options, server } from '../build.js'
 import { buildDocumented, codesOf, documentOf, operationOf, USER_CODES, VERSIONS } from '../openapi/document.js'
 
@@ -278,6 +278,30 @@ t.test('the Authorization header is documented once, as security', async t => {
   t.strictSame(names('/alone'), undefined)
   t.strictSame(names('/unguarded'), ['authorization'])
   t.strictSame(names('/query'), ['authorization'])
+})
+
+t.test('what a signature comes in is documented once, as security', async (t) => {
+  const fields = (names: string[]) => ({ type: 'object', properties: Object.fromEntries(names.map((name) => [name, { type: 'string' }])) })
+  const app = await buildDocumented(t)
+  const secret = 'a secret of at least thirty-two bytes'
+  const url = app.requireSignedUrl({ signer: createSigner({ secret, purpose: 'downloads' }) })
+  const request = app.requireSignedRequest({ keys: { billing: secret } })
+  const schema = { querystring: fields(['expires', 'signature', 'file']), headers: fields(['Signature', 'x-trace', 'authorization']) }
+  app.get('/url', { preHandler: url, schema }, handler)
+  app.get('/url-alone', { preHandler: url, schema: { querystring: fields(['expires', 'signature']) } }, handler)
+  app.get('/open', { preHandler: url, config: { auth: false }, schema }, handler)
+  app.get('/request', { preHandler: request, schema }, handler)
+  app.get('/both', { preHandler: [app.requireUser(), url, request], schema }, handler)
+  app.get('/own', { preHandler: url, schema: { ...schema, security: [] } }, handler)
+  app.get('/neither', { schema }, handler)
+  const { paths } = await documentOf(app)
+  const names = (path: string) => paths[path]!.get!.parameters?.map(({ name }) => name)
+  t.strictSame(names('/url'), ['file', 'Signature', 'x-trace', 'authorization'])
+  t.strictSame(names('/url-alone'), undefined)
+  t.strictSame(names('/open'), ['file', 'Signature', 'x-trace', 'authorization'])
+  t.strictSame(names('/request'), ['expires', 'signature', 'file', 'x-trace', 'authorization'])
+  t.strictSame(names('/both'), ['file', 'x-trace'])
+  for (const path of ['/own', '/neither']) t.strictSame(names(path), ['expires', 'signature', 'file', 'Signature', 'x-trace', 'authorization'])
 })
 
 t.test("the application's own responses stay", async t => {

@@ -2,13 +2,16 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { connect } from 'node:http2'
+import { Readable } from 'node:stream'
 import { json } from 'node:stream/consumers'
 import { gzipSync } from 'node:zlib'
 import type { FastifyInstance, FastifyServerOptions, LightMyRequestResponse } from 'fastify'
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import authPlugin, { memoryStore, RateLimitError, signRequest, type AuthPluginOptions, type SignedRequestOptions, type SignRequestOptions } from '../../index.js'
+import { nonceCheck } from '../../lib/http/nonces.js'
 import { messageMac, signatureBase } from '../../lib/signing/message.js'
+import { readKeys } from '../../lib/signing/request-keys.js'
 import { bearer, build, inTestEnvironment, options, refused, server } from '../build.js'
 import { logged } from '../log-lines.js'
 import { buildDocumented, codesOf, operationOf, USER_CODES } from '../openapi/document.js'
@@ -110,7 +113,8 @@ t.test('a request that was changed does not pass, whatever was changed', async (
   for (const [name, changes] of attacks) {
     await t.test(name, async (t) => {
       const response = await send({}, changes)
-      if (response.statusCode !== 404) badly(t, response)
+      if (name === 'the path') t.equal(response.statusCode, 404, 'no route')
+      else badly(t, response)
     })
   }
   t.strictSame(reached, [])
@@ -255,6 +259,13 @@ t.test('what cannot be decided is refused', async (t) => {
   }
 })
 
+t.test('attack: a lookup of keys, or a memory, that never answers holds no connection', async (t) => {
+  for (const silent of [async () => await new Promise<never>(() => {}), () => ({ then () {} }) as Promise<never>]) {
+    await t.rejects(readKeys(silent, 5)('billing'), { name: 'AuthUnavailableError', dependency: 'keys' })
+    await t.rejects(nonceCheck(silent, 5)('billing', 'nonce', 1000), { name: 'AuthUnavailableError', dependency: 'nonces' })
+  }
+})
+
 t.test('a store that is down, or full', async (t) => {
   const store = watched(memoryStore())
   store.failing.add('ephemeral.add')
@@ -306,6 +317,46 @@ t.test('a body that nobody reads to its end is not taken for verified', async (t
   t.equal((await app.inject({ url: '/', headers: empty })).statusCode, 200, 'the digest of no body')
   const wrong = signed({ method: 'GET', url: '/', body: '', headers: { 'content-digest': 'sha-256=:AAAA:' }, clock: Date.now })
   badly(t, await app.inject({ url: '/', headers: wrong.headers }))
+})
+
+t.test('attack: a body so slow that its nonce would be remembered for no time at all', async (t) => {
+  const asked: number[] = []
+  const { app, pass, reached } = await hooks(t, { remember: async (_key, ttl) => asked.push(ttl) > 0 })
+  const { body, ...request } = signed()
+  async function * slowly () {
+    yield body.slice(0, 3)
+    pass(362)
+    yield body.slice(3)
+  }
+  const headers = { ...request.headers, 'content-length': String(body.length) }
+  refused(t, await app.inject({ ...request as object, headers, payload: Readable.from(slowly()) }), 400, 'SIGNATURE_EXPIRED')
+  t.strictSame(asked, [])
+  t.strictSame(reached, [])
+})
+
+t.test('attack: a body that no header announces', async (t) => {
+  const app = await build(t)
+  const parsed: string[] = []
+  app.addContentTypeParser('text/plain', { parseAs: 'string' }, (_request, body, done) => { parsed.push(String(body)); done(null, body) })
+  app.addContentTypeParser('text/csv', async (_request: unknown, payload: Readable) => { for await (const chunk of payload) parsed.push(String(chunk)) })
+  app.post('/', { preHandler: app.requireSignedRequest({ keys }) }, async () => 'in')
+  const post = async (type: string, more: object, payload?: Readable) => {
+    const { headers } = signed({ url: '/', body: '', headers: { 'content-type': type }, clock: Date.now })
+    return await app.inject({ method: 'POST', url: '/', headers: { ...headers, ...more }, ...payload !== undefined && { payload } })
+  }
+  for (const type of ['text/plain', 'text/csv']) {
+    for (const more of [{}, { 'content-length': '0' }]) badly(t, await post(type, more, Readable.from(['unsigned', ' and long'])))
+  }
+  t.strictSame(parsed, [])
+  t.equal((await post('text/csv', {})).statusCode, 200, 'nothing is announced, and nothing comes')
+})
+
+t.test('attack: a body that is buffered is not read', async (t) => {
+  const app = await build(t)
+  app.addContentTypeParser('text/plain', (_request, _payload, done) => { setTimeout(done, 50, null, 'not read') })
+  app.post('/', { preHandler: app.requireSignedRequest({ keys }) }, async () => 'in')
+  const { headers } = signed({ url: '/', body: 'x', headers: { 'content-type': 'text/plain' }, clock: Date.now })
+  badly(t, await app.inject({ method: 'POST', url: '/', headers, payload: 'x' }))
 })
 
 t.test('in a scope, in preValidation, twice, beside a guard for users, before or after the route', async (t) => {
@@ -386,6 +437,8 @@ t.test('what requireSignedRequest() does not take', async (t) => {
   const app = await build(t)
   const cases: Array<[given: unknown, option: string]> = [
     [undefined, 'requireSignedRequest().keys'], [{}, 'keys'], [{ keys: {} }, 'keys'], [{ keys: null }, 'keys'], [{ keys: 'x' }, 'keys'],
+    [{ keys: [secret] }, 'keys'], [{ keys: new Map([['a', secret]]) }, 'keys'],
+    ...['', 'a b', 'a"b', 'a\\b', 'é', 'x'.repeat(129)].map((keyId): [unknown, string] => [{ keys: { [keyId]: secret } }, 'keys']),
     [{ keys: { a: 'short' } }, 'keys.a'], [{ keys: { a: [] } }, 'keys.a'], [{ keys: { a: Buffer.alloc(31) } }, 'keys.a'],
     ...[0, -1, 1.5, NaN, '300', 86_401].map((window): [unknown, string] => [{ keys, window }, 'requireSignedRequest().window']),
     ...['x', [''], ['Content-Type'], ['@method'], [1]].map((headers): [unknown, string] => [{ keys, headers }, 'requireSignedRequest().headers']),
@@ -408,6 +461,15 @@ t.test('what signRequest() does not sign', async (t) => {
   t.throws(() => signRequest({ ...right, headers: { 'bad name': 'a' } }), TypeError)
   t.throws(() => signRequest({ ...right, headers: { a: '1', A: '2', '@path': 'b' } }), TypeError)
   t.throws(() => signRequest({ ...right, secret: 'short' }), { name: 'ConfigurationError' })
+  t.throws(() => signRequest({ ...right, payload: '{}' } as never), { name: 'TypeError', message: /no option payload/ }, 'a body that would not be signed')
+  t.throws(() => signRequest(undefined as never), TypeError)
+  t.doesNotThrow(() => signRequest({ ...right, method: undefined, body: undefined, headers: undefined }))
+})
+
+t.test('a method that fetch() would send as it is, and no server know, is not signed', async (t) => {
+  const right = { keyId: 'billing', secret, url: '/' }
+  for (const method of ['patch', 'Patch', 'query', '', 1, null]) t.throws(() => signRequest({ ...right, method: method as string }), TypeError, String(method))
+  for (const method of ['PATCH', 'QUERY', 'get', 'Head', 'options', 'post', 'put', 'delete']) t.doesNotThrow(() => signRequest({ ...right, method }), method)
 })
 
 t.test('enabled: false lets everyone through here too', async (t) => {

@@ -90,6 +90,9 @@ const attacks: Array<[name: string, change: (url: string) => string]> = [
   ['16,385 characters', (url) => url.replace('file=a', `file=${'a'.repeat(16_385 - url.length + 1)}`)]
 ]
 
+/** What leads to no route of the application's. */
+const NO_ROUTE = ['two slashes', 'a slash more', 'dots in the path']
+
 t.test('a URL that was changed in any way opens nothing', async (t) => {
   const { app, signer, reached } = await downloads(t)
   const port = Number(new URL(await app.listen({ port: 0, host: '127.0.0.1' })).port)
@@ -105,8 +108,8 @@ t.test('a URL that was changed in any way opens nothing', async (t) => {
     await t.test(name, async (t) => {
       t.not(change(url), url)
       const [status, code] = await byWire(change(url))
-      // Too long for Node, or no route of ours.
-      if (status !== 431 && status !== 404) t.strictSame([status, code], [400, 'BAD_SIGNATURE'])
+      if (NO_ROUTE.includes(name)) t.equal(status, 404)
+      else if (status !== 431) t.strictSame([status, code], [400, 'BAD_SIGNATURE'])
       t.throws(() => signer.verifyUrl(change(url)), { code: 'BAD_SIGNATURE' })
     })
   }
@@ -144,7 +147,7 @@ t.test('a URL works with its method; HEAD is GET without the body', async (t) =>
 
 t.test('a URL comes back as browsers and fetch() send it', async (t) => {
   const { signer } = standing()
-  const urls = ['/a b', '/ä?x=ö y"<>`', '/%7e/~', '/a/../b', '/?', '/#top', '/a?b#c d', 'https://files.example.com', 'https://files.example.com:443/a?b=c#d', 'HTTP://EXAMPLE.com/%zz', '/😀?a=%', '/a?b=c&', '/a??', '/a;b?c;d', '/a\\b']
+  const urls = ['/a b', '/ä?x=ö y"<>`', '/%7e/~', '/a/..b/.c/d..', '/a/...', '/a?b=/../c', '/a#/../b', '/?', '/#top', '/a?b#c d', 'https://files.example.com', 'https://files.example.com:443/a?b=c#d', 'HTTP://EXAMPLE.com/%zz', '/😀?a=%', '/a?b=c&', '/a??', '/a;b?c;d', '/a?b\\c']
   for (const url of urls) {
     const signed = signer.signUrl(url, hour)
     const { href, pathname, search, hash } = new URL(signed, 'http://localhost')
@@ -169,6 +172,19 @@ t.test('what signUrl() does not sign', async (t) => {
     t.throws(() => signer.verifyUrl(signer.signUrl('/a', hour), { method: method as string }), TypeError)
   }
   t.throws(() => signer.verifyUrl('/a', { methods: 'GET' } as never), TypeError)
+})
+
+t.test('attack: a part of a path that leads out of it', async (t) => {
+  const { signer } = standing()
+  const parts = ['../admin', '..', '.', './a', '%2e%2e/admin', '.%2E/admin', '%2e', 'a/../../admin', '..\\admin', 'a\\b', '.\t./admin', 'a\n', 'a ', '\0']
+  for (const part of parts) {
+    for (const origin of ['', 'https://files.example.com']) {
+      t.throws(() => signer.signUrl(`${origin}/download/${part}`, hour), { name: 'TypeError', message: /encodeURIComponent/ }, part)
+      if (!/[ \t\n\0]/.test(part)) t.throws(() => signer.signUrl(`${origin}/download/${part}?a=b#c`, hour), TypeError, part)
+    }
+  }
+  for (const url of ['https:///files.example.com/a', 'https:\\\\example.com', 'https://example.com\\a', 'https://example.com/..', 'https://?a']) t.throws(() => signer.signUrl(url, hour), TypeError, url)
+  t.match(signer.signUrl(`/download/${encodeURIComponent('../admin')}`, hour), /^\/download\/\.\.%2Fadmin\?/)
 })
 
 t.test('a prefix, and rewriteUrl: what the client sent is what is verified', async (t) => {
@@ -255,10 +271,30 @@ t.test('a guard works on a route that the plugin never saw', async (t) => {
 
 t.test('what requireSignedUrl() does not take', async (t) => {
   const app = await build(t)
-  for (const given of [undefined, {}, { signer: undefined }, { signer: {} }, { signer: createSigner({ secret, unsalted: true }) }]) {
+  for (const given of [undefined, {}, { signer: undefined }, { signer: {} }, { signer: createSigner({ secret, unsalted: true }) }, null, { signer: standing().signer, maxAge: 60 }]) {
     t.throws(() => app.requireSignedUrl(given as never), { name: 'ConfigurationError', option: 'requireSignedUrl()' })
   }
   t.throws(() => app.get('/x', { onRequest: app.requireSignedUrl as never }, async () => 'in'), { name: 'ConfigurationError', option: 'requireSignedUrl()' })
+})
+
+t.test('attack: a verifier that only promises to look at the URL, or looks at nothing', async (t) => {
+  const app = await build(t)
+  const { signer } = standing()
+  const answers: Array<[name: string, verifyUrl: (target: string, options?: { method?: string }) => unknown, status: number]> = [
+    ['a promise', async (target) => signer.verifyUrl(target), 500],
+    ['nothing', () => undefined, 500],
+    ['null', () => null, 500],
+    ['true', () => true, 500],
+    ['false', () => false, 500],
+    ['no date', () => ({ expiresAt: start }), 500],
+    ['what another signer answers', signer.verifyUrl, 400]
+  ]
+  answers.forEach(([, verifyUrl], index) => { app.get(`/${index}`, { onRequest: app.requireSignedUrl({ signer: { verifyUrl } as never }) }, async () => 'in') })
+  for (const [index, [name, , status]] of answers.entries()) {
+    const url = `/${index}`
+    refused(t, await app.inject(url), status, status === 400 ? 'BAD_SIGNATURE' : 'CONFIGURATION_ERROR')
+    if (name === 'a promise') refused(t, await app.inject(signer.signUrl(url, hour)), 500, 'CONFIGURATION_ERROR')
+  }
 })
 
 t.test('enabled: false lets everyone through here too', async (t) => {
