@@ -3,11 +3,13 @@ import type { Page } from 'playwright-core'
 import decodeQR from 'qr/decode.js'
 import { ada, eddie, vera, type SeededPerson } from '../../examples/seed.js'
 import { codeOf } from '../totp.js'
-import { arrived, openPage, press, problem, smuggle, viewport, write } from './browser.js'
+import { arrived, openPage, press, smuggle, viewport, write } from './browser.js'
 import { builtServer } from './built-server.js'
 import { noChromium } from './programs.js'
 
 // A person and a browser: what is set up with the mouse and the keyboard, and what is seen of it.
+
+const problem = async (page: Page): Promise<string | null> => await page.locator('#problem-text').textContent()
 
 async function signIn (page: Page, { name }: SeededPerson): Promise<void> {
   await arrived(page, 'Sign in')
