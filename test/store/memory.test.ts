@@ -4,6 +4,7 @@ import { memoryStore } from '../../lib/store/memory.js'
 import { storeConforms } from './conformance.js'
 import { session } from './conformance-sessions.js'
 import { user } from './conformance-users.js'
+import { identity } from './conformance-identities.js'
 import { testClock } from './engines.js'
 import { peopleStore } from './people.js'
 
@@ -43,7 +44,7 @@ t.test('bounds that are none', async (t) => {
 
 t.test('a full store refuses, and drops nothing that lives', async (t) => {
   const clock = testClock()
-  const { users, sessions, ephemeral } = memoryStore({ maxUsers: 2, maxSessions: 2, maxEntries: 2, clock: clock.now })
+  const { users, sessions, identities, ephemeral } = memoryStore({ maxUsers: 2, maxSessions: 2, maxIdentities: 2, maxEntries: 2, clock: clock.now })
 
   t.test('users', async (t) => {
     for (const id of ['ada', 'eve']) t.equal(await users.insert(user(id)), 'stored')
@@ -52,6 +53,14 @@ t.test('a full store refuses, and drops nothing that lives', async (t) => {
     t.equal(await users.insert(user('ann', { email: 'ada@example.com' })), 'email', 'a collision is told first')
     await users.delete('eve')
     t.equal(await users.insert(user('tom')), 'stored')
+  })
+
+  t.test('linked accounts', async (t) => {
+    for (const subject of ['a', 'b']) t.equal(await identities.insert(identity('ada', { subject })), true)
+    await t.rejects(identities.insert(identity('ada', { subject: 'c' })), AuthUnavailableError)
+    t.equal(await identities.insert(identity('ada', { subject: 'a' })), false, 'a collision is told first')
+    await identities.delete({ userId: 'ada', provider: 'acme', subject: 'a' })
+    t.equal(await identities.insert(identity('ada', { subject: 'c' })), true)
   })
 
   t.test('attack: flushing counters with other keys', async (t) => {
