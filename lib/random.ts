@@ -10,7 +10,7 @@ export function randomToken (random: RandomBytes = systemRandom): string {
   return random(32).toString('base64url')
 }
 
-/** So many digits, each as likely as any other: for codes that people type. */
+/** So many digits, each as likely as the next: for codes that people type. */
 export function randomDigits (count: number): string {
   return String(randomInt(10 ** count)).padStart(count, '0')
 }

@@ -90,7 +90,7 @@ function list (text = '[]'): string[] {
     const value: unknown = JSON.parse(text)
     if (Array.isArray(value) && value.every((name) => typeof name === 'string')) return value
   } catch {
-    // The same as any other text that is no list.
+    // Like every other text that is no list.
   }
   throw unavailable('Cognito answered with a list that cannot be read.')
 }

@@ -83,7 +83,7 @@ export function createOnboarding (options: OnboardingEngineOptions): Onboarding 
     if (invalidatePrevious && !await sessions.isNewest(record)) throw new OnboardingSessionInvalidError({ reason: 'Session has been invalidated' })
   }
 
-  /** The user that the session made, if it has any right to him still: a password that was changed takes it away. */
+  /** The user that the session made, if it still has a right to him: a password that was changed takes it away. */
   async function userOf ({ record: { user, userId } }: OpenSession): Promise<StoredUser | undefined> {
     if (user === undefined) return undefined
     const found = await users.findById(userId)
